@@ -1,0 +1,1 @@
+//! Billing meter service: ticks, settlement, recovery.

@@ -1,0 +1,1 @@
+//! What media time costs: rates, meters, splits and postings without I/O.

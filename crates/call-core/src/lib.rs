@@ -1,0 +1,1 @@
+//! Who talks to whom: sessions, presence and calls as one machine without I/O.

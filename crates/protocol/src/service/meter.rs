@@ -1,0 +1,74 @@
+//! Signaling to and from the billing meter.
+
+use crate::ErrorCode;
+use crate::client::{EndReason, Receipt};
+use serde::{Deserialize, Serialize};
+use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, ShareBps, UserId};
+
+/// What a call is sold at, fixed before its first packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallTerms {
+    pub fan: UserId,
+    pub host: UserId,
+    pub medium: Medium,
+    pub rate: Rate,
+}
+
+/// The meter's answer to [`MeterCommand::Quote`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuoteFacts {
+    pub free_ms: ElapsedMs,
+    pub minimum: MicroCoins,
+    pub balance: MicroCoins,
+    pub lasts_ms: ElapsedMs,
+    pub host_share: ShareBps,
+}
+
+/// Signaling to meter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum MeterCommand {
+    /// Answered by [`MeterEvent::Quoted`] with the same `request`, or [`MeterEvent::Failed`].
+    Quote { request: u64, terms: CallTerms },
+    /// Write the call down, before media may flow. Answered by [`MeterEvent::Opened`] or
+    /// [`MeterEvent::NotOpened`]; a repeat answers the same.
+    Open { call: CallId, terms: CallTerms },
+    /// The call is over. The meter settles once the relay's last report is in, or 5 s later.
+    End { call: CallId, reason: EndReason },
+    /// Answered by [`MeterEvent::Balance`] with the same `request`.
+    Balance { request: u64, user: UserId },
+    /// Add coins. `id` names the credit: a repeat adds nothing. Answered by
+    /// [`MeterEvent::Balance`] with the same `request`, or [`MeterEvent::Failed`].
+    Credit { request: u64, user: UserId, amount: MicroCoins, id: String },
+}
+
+/// Meter to signaling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum MeterEvent {
+    /// Whether the balance covers `minimum` is the asker's to compare.
+    Quoted { request: u64, facts: QuoteFacts },
+    /// A request that could not be carried out.
+    Failed { request: u64, code: ErrorCode },
+    /// The call is durable and may carry this much media.
+    Opened { call: CallId, funded_ms: ElapsedMs },
+    /// The call must not start: `billing.no_funds` or `billing.unavailable`.
+    NotOpened { call: CallId, code: ErrorCode },
+    /// The state of a live call, about once a second.
+    Metered {
+        call: CallId,
+        proven_ms: ElapsedMs,
+        charged: MicroCoins,
+        host_earned: MicroCoins,
+        balance: MicroCoins,
+        remaining_ms: ElapsedMs,
+        /// The proven time did not grow since the last of these.
+        paused: bool,
+    },
+    /// The remaining time fell to this threshold.
+    LowFunds { call: CallId, threshold_ms: ElapsedMs, remaining_ms: ElapsedMs },
+    /// The bill is final and in the ledger.
+    Settled { call: CallId, receipt: Receipt },
+    /// An answer, or (request 0) news: coins were added to this wallet.
+    Balance { request: u64, user: UserId, balance: MicroCoins },
+}

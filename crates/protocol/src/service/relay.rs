@@ -1,0 +1,87 @@
+//! Signaling and meter to and from the media relay.
+//!
+//! The relay knows no money: to it, a call's funds are a number of milliseconds of media.
+
+use crate::client::Party;
+use serde::{Deserialize, Serialize};
+use units::{CallId, ElapsedMs};
+
+/// Signaling to relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RelayCommand {
+    /// Make room for a call. `funded_ms` is the first [`RelayLimit`].
+    OpenRoom { call: CallId, funded_ms: ElapsedMs },
+    /// Connect a side by its SDP offer. Replaces that side's earlier connection.
+    /// Answered by [`RelayEvent::Answered`] or [`RelayEvent::Refused`] with the same `request`.
+    Admit { call: CallId, party: Party, request: u64, offer: String },
+    /// Forward nothing more, wait for the last proof (at most 2 s), report for the last time, and
+    /// forget the call. Safe to repeat; a room that is not there reports zero.
+    CloseRoom { call: CallId },
+}
+
+/// Meter to relay: forward the host's media until this much of it has gone out, in all.
+///
+/// The relay cuts at that very millisecond by its own clock, then says
+/// [`RelayEvent::LimitReached`]. A later message replaces an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayLimit {
+    pub call: CallId,
+    pub funded_ms: ElapsedMs,
+}
+
+/// Why an offer can't be answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum OfferRefusal {
+    /// The offer lacks something we need; `missing` says what, for a developer.
+    Unsupported { missing: String },
+    /// There is no such room.
+    NoRoom,
+    /// The relay holds as many connections as it may.
+    Full,
+}
+
+/// Relay to signaling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RelayEvent {
+    /// The answer to an [`RelayCommand::Admit`].
+    Answered { call: CallId, party: Party, request: u64, answer: String },
+    /// No answer to an [`RelayCommand::Admit`].
+    Refused { call: CallId, party: Party, request: u64, refusal: OfferRefusal },
+    /// A side's ICE and DTLS are up.
+    Connected { call: CallId, party: Party },
+    /// The fan's client has confirmed the host's media for the first time.
+    Flowing { call: CallId },
+    /// A side's connection ended (closed by it, or its consent was lost).
+    Gone { call: CallId, party: Party },
+    /// The [`RelayLimit`] is used up; the relay forwards nothing more in this call.
+    LimitReached { call: CallId },
+}
+
+/// What was carried in one direction, in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// Media time that was received, authenticated and sent on.
+    pub forwarded_ms: ElapsedMs,
+    /// The part of it that the receiving client's own RTCP confirmed. Lags by up to 2 s.
+    pub proven_ms: ElapsedMs,
+    /// RTP packets and payload bytes sent on, without retransmissions.
+    pub packets: u64,
+    pub bytes: u64,
+    /// Packets that the receiver reported lost and that were not confirmed later.
+    pub lost: u64,
+}
+
+/// Relay to meter, about once a second per call, and once more when the room has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaReport {
+    pub call: CallId,
+    /// From the host: what is billed.
+    pub to_fan: Carried,
+    /// From the fan: evidence only.
+    pub to_host: Carried,
+    /// Nothing will be added any more.
+    pub last: bool,
+}

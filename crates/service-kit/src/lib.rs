@@ -1,0 +1,13 @@
+//! What each process needs once: clock, randomness, links, telemetry, shutdown.
+//!
+//! The only reader of the operating system's clock and random source.
+#![forbid(unsafe_code)]
+
+mod clock;
+pub mod entropy;
+pub mod link;
+mod shutdown;
+pub mod telemetry;
+
+pub use clock::Clock;
+pub use shutdown::{Shutdown, Trigger};

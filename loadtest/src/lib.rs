@@ -1,0 +1,1 @@
+//! Real calls from headless WebRTC peers, and an audit of every bill.

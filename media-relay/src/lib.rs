@@ -1,0 +1,1 @@
+//! Media relay service: one UDP port, ICE-lite, DTLS-SRTP, rooms.

@@ -1,0 +1,1 @@
+//! Signaling service: WebSocket, REST, and the web client it serves.

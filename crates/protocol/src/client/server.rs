@@ -4,7 +4,7 @@ use super::{CallView, EndReason, HostCard, PriceBands, Quote, Receipt};
 use crate::token::Role;
 use crate::{ErrorCode, Retry};
 use serde::{Deserialize, Serialize};
-use units::{CallId, ElapsedMs, MicroCoins, SessionId, UserId};
+use units::{CallId, ElapsedMs, MicroCoins, SessionId, ShareBps, UserId};
 
 /// One frame from the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub enum ServerMessage {
         /// How long a session waits for its client to come back.
         grace_ms: ElapsedMs,
         price_bands: PriceBands,
+        /// The host's part of each coin in the next call, so that prices can be shown net.
+        host_share_bps: ShareBps,
         /// The call this user is in, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<CallView>,

@@ -1,0 +1,153 @@
+//! `loadtest`: makes real calls and audits their bills.
+
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use loadtest::calls::{self, Options, Target};
+use loadtest::{Accounts, Endpoint};
+use protocol::token::TokenKey;
+use std::error::Error;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use units::{Medium, MicroCoins, Rate};
+
+/// Real calls from headless WebRTC peers, and an audit of every bill.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    scenario: Scenario,
+    /// What to log to standard error: a level, or a list such as `info,loadtest=debug`.
+    #[arg(long, global = true, default_value = "error", value_name = "FILTER")]
+    log: String,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// Makes paid one-to-one calls, all at once, and holds each bill against what both peers saw.
+    ///
+    /// Each call has a fan and a host of its own, who log in over the public protocol, send audio
+    /// (and video) through the media relay with the `webrtc` crate, and count what reaches them.
+    /// Without --url, a server is started for the test on free ports and stopped afterwards.
+    ///
+    /// The last line says how many bills were exact. Exit code: 0 if all were, 1 if one was wrong
+    /// or a call failed, 2 if no calls could be made.
+    Calls(CallsArgs),
+}
+
+#[derive(Args)]
+struct CallsArgs {
+    /// How many calls at once (two peers each).
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = at_least_one)]
+    calls: usize,
+    /// How long each call is live before its fan hangs up.
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    seconds: u64,
+    /// What is called with: `voice` or `video`.
+    #[arg(long, default_value = "video", value_name = "MEDIUM", value_parser = medium)]
+    medium: Medium,
+    /// The hosts' price in coins per minute.
+    #[arg(long, default_value = "6.00", value_name = "COINS")]
+    rate: Rate,
+    /// How long after each other the calls begin.
+    #[arg(long, default_value_t = 100, value_name = "MS")]
+    ramp_ms: u64,
+    /// What each fan owns on a server started for the test. Less than --seconds cost ends the
+    /// calls by the end of funds.
+    #[arg(long, default_value = "100.00", value_name = "COINS", conflicts_with = "url")]
+    coins: MicroCoins,
+    /// A server that runs already: http://HOST:PORT or ws://HOST:PORT. Without --key it must be in
+    /// demo mode, with enough demo people.
+    #[arg(long, value_name = "URL")]
+    url: Option<Endpoint>,
+    /// The API key of that server. Tokens are then signed here for fan-1, fan-2, ... and host-1,
+    /// host-2, ...; the fans' wallets must hold coins.
+    #[arg(long, value_name = "KEY", requires_all = ["url", "secret_file"])]
+    key: Option<String>,
+    /// The file that holds the secret of --key.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    secret_file: Option<PathBuf>,
+    /// Prints all evidence as JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least one call".to_owned()),
+        Ok(calls) => Ok(calls),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+fn medium(text: &str) -> Result<Medium, String> {
+    Medium::parse(text).ok_or_else(|| "either voice or video".to_owned())
+}
+
+impl CallsArgs {
+    fn options(&self) -> Result<Options, Box<dyn Error>> {
+        let target = match (&self.url, &self.key, &self.secret_file) {
+            (None, _, _) => Target::OwnServer { coins: self.coins },
+            (Some(server), Some(key), Some(file)) => {
+                let secret = std::fs::read_to_string(file)
+                    .map_err(|error| format!("{}: {error}", file.display()))?;
+                let key = TokenKey::new(key, secret.trim().as_bytes())?;
+                Target::Running { server: server.clone(), accounts: Accounts::Minted(key) }
+            }
+            (Some(server), _, _) => {
+                Target::Running { server: server.clone(), accounts: Accounts::Demo }
+            }
+        };
+        Ok(Options {
+            calls: self.calls,
+            talk: Duration::from_secs(self.seconds),
+            medium: self.medium,
+            rate: self.rate,
+            ramp: Duration::from_millis(self.ramp_ms),
+            target,
+        })
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let Scenario::Calls(args) = &cli.scenario;
+    match make_calls(args, &cli.log).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // Nothing is left to say it to if standard error is gone.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether every bill was exact.
+async fn make_calls(args: &CallsArgs, log: &str) -> Result<bool, Box<dyn Error>> {
+    service_kit::telemetry::start(log, service_kit::telemetry::LogFormat::Text)?;
+    let options = args.options()?;
+    let progress = progress_bar(calls::progress_length(&options))?;
+    let report = tokio::select! {
+        report = calls::run(&options, &progress) => report?,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            return Err("interrupted".into());
+        }
+    };
+    progress.finish_and_clear();
+    let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(report.is_exact())
+}
+
+fn progress_bar(length: u64) -> Result<ProgressBar, indicatif::style::TemplateError> {
+    let style = ProgressStyle::with_template(
+        "{msg:<20} [{bar:40}] {pos}/{len} call seconds, {elapsed_precise}",
+    )?;
+    let progress = ProgressBar::new(length).with_style(style.progress_chars("=> "));
+    progress.enable_steady_tick(Duration::from_millis(200));
+    Ok(progress)
+}

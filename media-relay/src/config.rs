@@ -1,0 +1,36 @@
+//! Settings of the relay.
+
+use serde::Deserialize;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Settings of the relay. Unknown keys are errors.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The UDP address for all media. Port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The addresses that clients are told to send to, with the port of `listen`. Empty: the
+    /// address of `listen`, which then must not be the unspecified one.
+    pub announce: Vec<IpAddr>,
+    /// Most connections at once, two per call and one more for each that is being replaced. About
+    /// 40 KB each.
+    pub legs_max: usize,
+    /// How long an answered offer may take to be connected, in ms. Less fails slow networks; more
+    /// keeps abandoned joins.
+    pub join_timeout_ms: u64,
+    /// The socket's buffers in bytes, each way; the system may allow less. They bridge the time in
+    /// which the relay is not scheduled: 4 MiB are about 30 ms at 1 Gbit/s.
+    pub socket_buffer_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            announce: Vec::new(),
+            legs_max: 10_000,
+            join_timeout_ms: 15_000,
+            socket_buffer_bytes: 4 * 1_024 * 1_024,
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Everything between the socket and the packet path: who sits in which room, by which leg.
+//!
+//! Pure: commands, datagrams, time and randomness come from the caller; what must go out and be
+//! told is collected until [`Exchange::flush`]. A panic while one call is being served ends that
+//! call alone ([`Exchange::contain`]).
+
+use crate::dtls::{DtlsServer, Identity};
+use crate::fresh::Fresh;
+use crate::ice::IceLite;
+use crate::leg::{Leg, LegEnd, News, Outgoing};
+use crate::legs::{LegId, Legs};
+use crate::room::Room;
+use crate::sdp::{self, Agreement, Offer, Unsupported};
+use crate::translate::{self, Told};
+use is::stun::StunMessage;
+use media_core::{Event, Forwarder, Input, LegKey, Limits, NegotiatedLeg, Outbox, Side};
+use protocol::client::Party;
+use protocol::service::{MediaReport, OfferRefusal, RelayCommand, RelayEvent, RelayLimit};
+use service_kit::Clock;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tracing::{debug, error};
+use units::{CallId, ElapsedMs, MonotonicUs};
+
+/// What does not change while the relay runs.
+pub(crate) struct Terms {
+    pub(crate) identity: Identity,
+    /// Where clients can reach us.
+    pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) legs_max: usize,
+    pub(crate) join_timeout: ElapsedMs,
+    /// Only turns our times into those of `dimpl`; never read here.
+    pub(crate) clock: Clock,
+}
+
+/// Where the outcome goes.
+pub(crate) trait Sink {
+    fn send(&mut self, to: SocketAddr, datagram: &[u8]);
+    fn tell(&mut self, event: RelayEvent);
+    fn report(&mut self, report: MediaReport);
+}
+
+/// All rooms and legs of one worker.
+pub(crate) struct Exchange {
+    terms: Terms,
+    rooms: HashMap<CallId, Room>,
+    legs: Legs,
+    forwarder: Forwarder,
+    outbox: Outbox,
+    outgoing: Outgoing,
+    told: Vec<Told>,
+    /// The call that is being served: who is ended if serving it panics.
+    serving: Option<CallId>,
+}
+
+impl Exchange {
+    pub(crate) fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            rooms: HashMap::new(),
+            legs: Legs::default(),
+            forwarder: Forwarder::new(Limits::default()),
+            outbox: Outbox::default(),
+            outgoing: Vec::new(),
+            told: Vec::new(),
+            serving: None,
+        }
+    }
+
+    /// Carries out a command. `fresh` is used if it is an offer.
+    pub(crate) fn command(&mut self, now: MonotonicUs, command: RelayCommand, fresh: Fresh) {
+        self.contain(now, |exchange| match command {
+            RelayCommand::OpenRoom { call, funded_ms } => exchange.open(now, call, funded_ms),
+            RelayCommand::Admit { call, party, request, offer } => {
+                exchange.serving = Some(call);
+                let key = LegKey { call, side: translate::side(party) };
+                let event = match exchange.admit(now, key, &offer, fresh) {
+                    Ok(answer) => RelayEvent::Answered { call, party, request, answer },
+                    Err(refusal) => RelayEvent::Refused { call, party, request, refusal },
+                };
+                exchange.told.push(Told::Signaling(event));
+            }
+            RelayCommand::CloseRoom { call } => {
+                exchange.serving = Some(call);
+                exchange.close(now, call);
+            }
+        });
+    }
+
+    /// Replaces a call's limit.
+    pub(crate) fn limit(&mut self, now: MonotonicUs, limit: RelayLimit) {
+        self.contain(now, |exchange| {
+            let RelayLimit { call, funded_ms } = limit;
+            exchange.serving = Some(call);
+            exchange.forward(now, Input::SetLimit { call, funded: funded_ms });
+        });
+    }
+
+    /// Takes a datagram from the socket; SRTP is opened in place. What is not a live leg's changes
+    /// nothing (RFC 7983 tells the protocols apart).
+    pub(crate) fn receive(&mut self, now: MonotonicUs, source: SocketAddr, datagram: &mut [u8]) {
+        match datagram.first() {
+            Some(0..=3) => self.contain(now, |exchange| exchange.stun(now, source, datagram)),
+            Some(20..=63) => self.contain(now, |exchange| exchange.dtls(now, source, datagram)),
+            Some(128..=191) => self.contain(now, |exchange| exchange.media(now, source, datagram)),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Does what has become due.
+    pub(crate) fn wake(&mut self, now: MonotonicUs) {
+        // Each leg at most once, so that one whose timer stays due can't hold up the rest.
+        for _ in 0..self.legs.len() {
+            let Some((at, id)) = self.legs.next_timer() else { break };
+            if at > now {
+                break;
+            }
+            self.contain(now, |exchange| exchange.wake_leg(now, id));
+        }
+        if self.forwarder.next_wake().is_some_and(|at| at <= now) {
+            self.contain(now, |exchange| exchange.forwarder.wake(now, &mut exchange.outbox));
+        }
+    }
+
+    /// When [`Exchange::wake`] wants to be called at the latest.
+    pub(crate) fn next_wake(&self) -> Option<MonotonicUs> {
+        let legs = self.legs.next_timer().map(|(at, _)| at);
+        [legs, self.forwarder.next_wake()].into_iter().flatten().min()
+    }
+
+    /// Hands out everything that was collected.
+    pub(crate) fn flush(&mut self, sink: &mut impl Sink) {
+        for (to, datagram) in self.outgoing.drain(..) {
+            sink.send(to, &datagram);
+        }
+        for (key, datagram) in self.outbox.datagrams() {
+            let seat = self.rooms.get(&key.call).map(|room| room.seat(key.side));
+            let leg = seat.and_then(|seat| self.legs.get(seat.connected?));
+            if let Some(to) = leg.and_then(|leg| leg.ice().selected()) {
+                sink.send(to, datagram);
+            }
+        }
+        let events = self.outbox.events().to_vec();
+        self.outbox.clear();
+        for event in events {
+            self.happened(event);
+        }
+        for told in self.told.drain(..) {
+            match told {
+                Told::Signaling(event) => sink.tell(event),
+                Told::Meter(report) => sink.report(report),
+            }
+        }
+    }
+
+    /// Forgets what has ended and keeps what a broken packet path could no longer say.
+    fn happened(&mut self, event: Event) {
+        match event {
+            Event::Reported { call, to_fan, to_host } => {
+                if let Some(room) = self.rooms.get_mut(&call) {
+                    room.carried = (to_fan, to_host);
+                }
+            }
+            Event::Closed { call, to_fan: _, to_host: _ } => self.forget_room(call),
+            Event::Flowing { call: _ } | Event::LimitReached { call: _ } => {}
+        }
+        self.told.push(translate::event(event));
+    }
+
+    fn open(&mut self, now: MonotonicUs, call: CallId, funded: ElapsedMs) {
+        self.serving = Some(call);
+        // A repeat must not undo a limit that was set since.
+        if !self.rooms.contains_key(&call) {
+            self.rooms.insert(call, Room::default());
+            self.forward(now, Input::OpenRoom { call, funded });
+        }
+    }
+
+    fn admit(
+        &mut self,
+        now: MonotonicUs,
+        key: LegKey,
+        offer: &str,
+        fresh: Fresh,
+    ) -> Result<String, OfferRefusal> {
+        let room = self.rooms.get(&key.call).filter(|room| !room.closing);
+        let room = room.ok_or(OfferRefusal::NoRoom)?;
+        let abandoned = room.seat(key.side).joining;
+        if self.legs.len() - usize::from(abandoned.is_some()) >= self.terms.legs_max {
+            return Err(OfferRefusal::Full);
+        }
+        let peer = room.seat(key.side.other()).latest().and_then(|id| self.legs.get(id));
+        let agreement = Offer::read(offer)
+            .and_then(|offer| sdp::agree(&offer, peer.and_then(Leg::video), fresh.ssrcs))
+            .map_err(|unsupported: Unsupported| translate::refusal(&unsupported))?;
+        let answer = self.answer(key, &agreement, &fresh);
+        let Agreement { ufrag, fingerprint, sections: _ } = &agreement;
+        let instant = self.terms.clock.instant_at(now);
+        let dtls =
+            DtlsServer::new(&self.terms.identity, fingerprint.clone(), instant).map_err(|end| {
+                error!(%end, "DTLS can't start");
+                OfferRefusal::Full
+            })?;
+        let ice = IceLite::new(fresh.credentials, ufrag.clone());
+        let lines = agreement.media().copied().collect();
+        let leg = Leg::new(key, ice, dtls, lines, now + self.terms.join_timeout);
+        if let Some(id) = abandoned {
+            self.legs.remove(id);
+        }
+        let id = self.legs.insert(leg, &self.terms.clock);
+        if let Some(room) = self.rooms.get_mut(&key.call) {
+            room.seat_mut(key.side).joining = Some(id);
+        }
+        Ok(answer)
+    }
+
+    fn answer(&self, key: LegKey, agreement: &Agreement, fresh: &Fresh) -> String {
+        // What this client hears and sees is the other side.
+        let stream = match key.side.other() {
+            Side::Fan => "fan",
+            Side::Host => "host",
+        };
+        let local = sdp::Local {
+            session_id: fresh.session_id,
+            ufrag: &fresh.credentials.ufrag,
+            pwd: &fresh.credentials.pwd,
+            fingerprint: self.terms.identity.fingerprint(),
+            candidates: &self.terms.candidates,
+            stream,
+        };
+        sdp::answer(agreement, &local)
+    }
+
+    fn close(&mut self, now: MonotonicUs, call: CallId) {
+        if let Some(room) = self.rooms.get_mut(&call) {
+            room.closing = true;
+            for side in Side::ALL {
+                if let Some(id) = room.seat_mut(side).joining.take() {
+                    self.legs.remove(id);
+                }
+            }
+        }
+        self.forward(now, Input::CloseRoom { call });
+    }
+
+    fn stun(&mut self, now: MonotonicUs, source: SocketAddr, datagram: &[u8]) {
+        let Ok(message) = StunMessage::parse(datagram) else { return };
+        let named = message.split_username().and_then(|(ufrag, _)| self.legs.by_ufrag(ufrag));
+        let Some(id) = named else { return };
+        let Some(leg) = self.legs.get_mut(id) else { return };
+        self.serving = Some(leg.key().call);
+        if !leg.ice().is_authentic(&message) || !self.legs.may_take(now, id, source) {
+            return;
+        }
+        let Some(leg) = self.legs.get_mut(id) else { return };
+        let Some(checked) = leg.check(now, source, &message) else { return };
+        self.outgoing.push((source, checked.reply));
+        if checked.verified {
+            self.legs.bind(id, source);
+        }
+        if let Some(dropped) = checked.dropped {
+            self.legs.release(id, dropped);
+        }
+        self.legs.rearm(id, &self.terms.clock);
+    }
+
+    fn dtls(&mut self, now: MonotonicUs, source: SocketAddr, datagram: &[u8]) {
+        let Some(id) = self.legs.by_address(source) else { return };
+        let Some(leg) = self.legs.get_mut(id) else { return };
+        self.serving = Some(leg.key().call);
+        let clock = &self.terms.clock;
+        let news = leg.receive_dtls(now, clock, source, datagram, &mut self.outgoing);
+        self.heard(now, id, news);
+    }
+
+    fn media(&mut self, now: MonotonicUs, source: SocketAddr, datagram: &mut [u8]) {
+        let leg = self.legs.by_address(source).and_then(|id| self.legs.get(id));
+        if let Some(key) = leg.filter(|leg| leg.is_connected()).map(Leg::key) {
+            self.serving = Some(key.call);
+            self.forwarder.receive(now, key, datagram, &mut self.outbox);
+        }
+    }
+
+    fn wake_leg(&mut self, now: MonotonicUs, id: LegId) {
+        let Some(leg) = self.legs.get_mut(id) else { return };
+        self.serving = Some(leg.key().call);
+        let news = leg.wake(now, &self.terms.clock, &mut self.outgoing);
+        self.heard(now, id, news);
+    }
+
+    fn heard(&mut self, now: MonotonicUs, id: LegId, news: News) {
+        self.legs.rearm(id, &self.terms.clock);
+        match news {
+            News::None => {}
+            News::Joined(negotiated) => self.joined(now, id, negotiated),
+            News::Ended(end) => self.ended(now, id, &end),
+        }
+    }
+
+    fn joined(&mut self, now: MonotonicUs, id: LegId, negotiated: NegotiatedLeg) {
+        let Some(key) = self.legs.get(id).map(Leg::key) else { return };
+        let Some(room) = self.rooms.get_mut(&key.call) else { return };
+        let seat = room.seat_mut(key.side);
+        seat.joining = None;
+        if let Some(replaced) = seat.connected.replace(id) {
+            self.legs.remove(replaced);
+        }
+        self.forward(now, Input::Join { leg: key, negotiated });
+        let LegKey { call, side } = key;
+        let connected = RelayEvent::Connected { call, party: translate::party(side) };
+        self.told.push(Told::Signaling(connected));
+    }
+
+    fn ended(&mut self, now: MonotonicUs, id: LegId, end: &LegEnd) {
+        let Some(key) = self.legs.get(id).map(Leg::key) else { return };
+        self.legs.remove(id);
+        debug!(call = %key.call, side = ?key.side, %end, "leg ended");
+        let Some(room) = self.rooms.get_mut(&key.call) else { return };
+        let seat = room.seat_mut(key.side);
+        if seat.connected == Some(id) {
+            seat.connected = None;
+            self.forward(now, Input::Leave { leg: key });
+            self.gone(key.call, translate::party(key.side));
+        } else {
+            seat.joining = None;
+            // A failed rejoin leaves the earlier connection as it is.
+            if seat.connected.is_none() {
+                self.gone(key.call, translate::party(key.side));
+            }
+        }
+    }
+
+    fn gone(&mut self, call: CallId, party: Party) {
+        self.told.push(Told::Signaling(RelayEvent::Gone { call, party }));
+    }
+
+    fn forward(&mut self, now: MonotonicUs, input: Input) {
+        self.forwarder.handle(now, input, &mut self.outbox);
+    }
+
+    fn forget_room(&mut self, call: CallId) {
+        if let Some(room) = self.rooms.remove(&call) {
+            for id in room.legs() {
+                self.legs.remove(id);
+            }
+        }
+    }
+
+    /// Serves one call; a panic meanwhile is a bug that ends that call, not the process.
+    fn contain(&mut self, now: MonotonicUs, work: impl FnOnce(&mut Self)) {
+        self.serving = None;
+        let done = catch_unwind(AssertUnwindSafe(|| work(self))).is_ok();
+        if done {
+            return;
+        }
+        let broken = self.serving.take();
+        error!(call = ?broken, "a bug while serving a call; it is ended");
+        let closed = broken.is_some_and(|call| {
+            self.tell_gone(call);
+            catch_unwind(AssertUnwindSafe(|| self.close(now, call))).is_ok()
+        });
+        if !closed {
+            self.start_over();
+        }
+    }
+
+    /// Ends all calls with the totals known last: the packet path is broken and nobody can tell by
+    /// which of them.
+    fn start_over(&mut self) {
+        error!("the packet path is broken; all its calls are ended");
+        self.forwarder = Forwarder::new(Limits::default());
+        self.outbox = Outbox::default();
+        self.legs = Legs::default();
+        let calls: Vec<CallId> = self.rooms.keys().copied().collect();
+        for call in calls {
+            self.tell_gone(call);
+            if let Some(room) = self.rooms.remove(&call) {
+                let (to_fan, to_host) = room.carried;
+                self.told.push(Told::Meter(translate::report(call, to_fan, to_host, true)));
+            }
+        }
+    }
+
+    fn tell_gone(&mut self, call: CallId) {
+        let Some(room) = self.rooms.get(&call) else { return };
+        let connected = Side::ALL.into_iter().filter(|side| room.seat(*side).connected.is_some());
+        for party in connected.map(translate::party).collect::<Vec<_>>() {
+            self.gone(call, party);
+        }
+    }
+}

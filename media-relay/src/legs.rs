@@ -1,0 +1,117 @@
+//! All legs of a worker, found by name, by address and by time.
+
+use crate::leg::Leg;
+use service_kit::Clock;
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use units::{ElapsedMs, MonotonicUs};
+
+/// Names a leg within the process; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LegId(u64);
+
+/// How long after its last check an address stays with its leg although another leg's client shows
+/// a valid check from there. A client can forge the source of its own checks, and must not draw
+/// away a stranger's media by it; longer would only delay a client that reuses a port.
+const ADDRESS_HOLD: ElapsedMs = ElapsedMs::from_secs(5);
+
+/// All legs. The tables are hashed with a random seed and hold nothing that was not verified.
+#[derive(Default)]
+pub(crate) struct Legs {
+    last: u64,
+    legs: HashMap<LegId, Entry>,
+    by_ufrag: HashMap<String, LegId>,
+    by_address: HashMap<SocketAddr, LegId>,
+    timers: BTreeSet<(MonotonicUs, LegId)>,
+}
+
+struct Entry {
+    leg: Leg,
+    wake_at: MonotonicUs,
+}
+
+impl Legs {
+    pub(crate) fn len(&self) -> usize {
+        self.legs.len()
+    }
+
+    pub(crate) fn insert(&mut self, leg: Leg, clock: &Clock) -> LegId {
+        self.last += 1;
+        let id = LegId(self.last);
+        let wake_at = leg.next_wake(clock);
+        self.by_ufrag.insert(leg.ice().ufrag().to_owned(), id);
+        self.timers.insert((wake_at, id));
+        self.legs.insert(id, Entry { leg, wake_at });
+        id
+    }
+
+    /// Forgets a leg, if it is there.
+    pub(crate) fn remove(&mut self, id: LegId) {
+        let Some(Entry { leg, wake_at }) = self.legs.remove(&id) else {
+            return;
+        };
+        self.timers.remove(&(wake_at, id));
+        self.by_ufrag.remove(leg.ice().ufrag());
+        for address in leg.ice().addresses() {
+            self.release(id, address);
+        }
+    }
+
+    pub(crate) fn get(&self, id: LegId) -> Option<&Leg> {
+        self.legs.get(&id).map(|entry| &entry.leg)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.get_mut(&id).map(|entry| &mut entry.leg)
+    }
+
+    pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<LegId> {
+        self.by_ufrag.get(ufrag).copied()
+    }
+
+    pub(crate) fn by_address(&self, address: SocketAddr) -> Option<LegId> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// Whether a check from `address` may make it this leg's.
+    pub(crate) fn may_take(&self, now: MonotonicUs, id: LegId, address: SocketAddr) -> bool {
+        let Some(owner) = self.by_address(address).filter(|owner| *owner != id) else {
+            return true;
+        };
+        let (Some(owner), Some(taker)) = (self.get(owner), self.get(id)) else {
+            return true;
+        };
+        // The same side may rejoin from the same socket.
+        let held_until = owner.ice().checked_at(address).map(|at| at + ADDRESS_HOLD);
+        owner.key() == taker.key() || held_until.is_none_or(|until| until <= now)
+    }
+
+    /// Makes `address` this leg's.
+    pub(crate) fn bind(&mut self, id: LegId, address: SocketAddr) {
+        self.by_address.insert(address, id);
+    }
+
+    /// Forgets that `address` is this leg's, if it is.
+    pub(crate) fn release(&mut self, id: LegId, address: SocketAddr) {
+        if self.by_address(address) == Some(id) {
+            self.by_address.remove(&address);
+        }
+    }
+
+    /// Sets a leg's timer anew after it was touched.
+    pub(crate) fn rearm(&mut self, id: LegId, clock: &Clock) {
+        if let Some(entry) = self.legs.get_mut(&id) {
+            let wake_at = entry.leg.next_wake(clock);
+            if wake_at != entry.wake_at {
+                self.timers.remove(&(entry.wake_at, id));
+                self.timers.insert((wake_at, id));
+                entry.wake_at = wake_at;
+            }
+        }
+    }
+
+    /// The leg whose timer is next, and when.
+    pub(crate) fn next_timer(&self) -> Option<(MonotonicUs, LegId)> {
+        self.timers.first().copied()
+    }
+}

@@ -1,0 +1,63 @@
+//! The only bridge between the messages of services and the types of the media core.
+
+use crate::sdp::Unsupported;
+use media_core::{Carried, Event, Side};
+use protocol::client::Party;
+use protocol::service;
+use protocol::service::{MediaReport, OfferRefusal, RelayEvent};
+use units::CallId;
+
+/// What an event of the packet path is to the other services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Signaling(RelayEvent),
+    Meter(MediaReport),
+}
+
+pub(crate) const fn side(party: Party) -> Side {
+    match party {
+        Party::Fan => Side::Fan,
+        Party::Host => Side::Host,
+    }
+}
+
+pub(crate) const fn party(side: Side) -> Party {
+    match side {
+        Side::Fan => Party::Fan,
+        Side::Host => Party::Host,
+    }
+}
+
+pub(crate) const fn event(event: Event) -> Told {
+    match event {
+        Event::Flowing { call } => Told::Signaling(RelayEvent::Flowing { call }),
+        Event::LimitReached { call } => Told::Signaling(RelayEvent::LimitReached { call }),
+        Event::Reported { call, to_fan, to_host } => {
+            Told::Meter(report(call, to_fan, to_host, false))
+        }
+        Event::Closed { call, to_fan, to_host } => Told::Meter(report(call, to_fan, to_host, true)),
+    }
+}
+
+pub(crate) const fn report(
+    call: CallId,
+    to_fan: Carried,
+    to_host: Carried,
+    last: bool,
+) -> MediaReport {
+    MediaReport { call, to_fan: carried(to_fan), to_host: carried(to_host), last }
+}
+
+const fn carried(carried: Carried) -> service::Carried {
+    service::Carried {
+        forwarded_ms: carried.forwarded_ms,
+        proven_ms: carried.proven_ms,
+        packets: carried.packets,
+        bytes: carried.bytes,
+        lost: carried.lost,
+    }
+}
+
+pub(crate) fn refusal(unsupported: &Unsupported) -> OfferRefusal {
+    OfferRefusal::Unsupported { missing: unsupported.to_string() }
+}

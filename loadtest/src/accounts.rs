@@ -46,7 +46,7 @@ pub enum AccountError {
 /// One of `GET /v1/demo/people`.
 #[derive(Debug, Deserialize)]
 struct Person {
-    user: UserId,
+    id: UserId,
     role: Role,
     token: String,
 }
@@ -99,7 +99,7 @@ async fn demo_pairs(server: &Endpoint, calls: usize) -> Result<Vec<Pair>, Accoun
     if fans.len() < calls || hosts.len() < calls {
         return Err(AccountError::TooFew { fans: fans.len(), hosts: hosts.len(), calls });
     }
-    let login = |person: Person| Login { user: person.user, token: person.token };
+    let login = |person: Person| Login { user: person.id, token: person.token };
     let pairs = fans.into_iter().zip(hosts).take(calls);
     Ok(pairs.map(|(fan, host)| Pair { fan: login(fan), host: login(host) }).collect())
 }

@@ -39,10 +39,10 @@ enum Scenario {
 #[derive(Args)]
 struct CallsArgs {
     /// How many calls at once (two peers each).
-    #[arg(long, default_value_t = 10, value_name = "N", value_parser = at_least_one)]
-    calls: usize,
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    calls: u16,
     /// How long each call is live before its fan hangs up.
-    #[arg(long, default_value_t = 15, value_name = "N")]
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
     /// What is called with: `voice` or `video`.
     #[arg(long, default_value = "video", value_name = "MEDIUM", value_parser = medium)]
@@ -51,7 +51,7 @@ struct CallsArgs {
     #[arg(long, default_value = "6.00", value_name = "COINS")]
     rate: Rate,
     /// How long after each other the calls begin.
-    #[arg(long, default_value_t = 100, value_name = "MS")]
+    #[arg(long, default_value_t = 100, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=60_000))]
     ramp_ms: u64,
     /// What each fan owns on a server started for the test. Less than --seconds cost ends the
     /// calls by the end of funds.
@@ -73,14 +73,6 @@ struct CallsArgs {
     json: bool,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("at least one call".to_owned()),
-        Ok(calls) => Ok(calls),
-        Err(error) => Err(format!("{error}")),
-    }
-}
-
 fn medium(text: &str) -> Result<Medium, String> {
     Medium::parse(text).ok_or_else(|| "either voice or video".to_owned())
 }
@@ -100,7 +92,7 @@ impl CallsArgs {
             }
         };
         Ok(Options {
-            calls: self.calls,
+            calls: usize::from(self.calls),
             talk: Duration::from_secs(self.seconds),
             medium: self.medium,
             rate: self.rate,

@@ -4,7 +4,7 @@
 //! unchanged: on arrival, before any queue, and on departure, behind everything that produces
 //! packets.
 
-use crate::media_source::{OPUS_PAYLOAD_TYPE, VP8_PAYLOAD_TYPE};
+use crate::media_source::{OPUS_PAYLOAD_TYPE, VP8_PAYLOAD_TYPE, begins_key_frame};
 use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtcp;
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
@@ -35,6 +35,8 @@ pub struct Carried {
     pub media_ms: ElapsedMs,
     pub audio_packets: u64,
     pub video_packets: u64,
+    /// Key frames of which the first packet was seen.
+    pub key_frames: u64,
     /// Payload bytes of both.
     pub bytes: u64,
 }
@@ -126,7 +128,10 @@ fn count(
 ) {
     match packet.header.payload_type {
         OPUS_PAYLOAD_TYPE => carried.audio_packets += 1,
-        VP8_PAYLOAD_TYPE => carried.video_packets += 1,
+        VP8_PAYLOAD_TYPE => {
+            carried.video_packets += 1;
+            carried.key_frames += u64::from(begins_key_frame(&packet.payload));
+        }
         _ => return,
     }
     carried.bytes += packet.payload.len() as u64;

@@ -148,6 +148,26 @@ fn vp8_payload(picture: u16, first: bool, key: bool, last: bool) -> Bytes {
     payload.freeze()
 }
 
+/// Whether a VP8 packet begins a key frame, whatever fields its descriptor has (RFC 7741 section
+/// 4.2).
+pub(crate) fn begins_key_frame(payload: &[u8]) -> bool {
+    const FIRST_OF_FRAME: (u8, u8) = (0x17, 0x10);
+    let Some((&first, rest)) = payload.split_first() else { return false };
+    if first & FIRST_OF_FRAME.0 != FIRST_OF_FRAME.1 {
+        return false;
+    }
+    let extension = if first & 0x80 == 0 { 0 } else { rest.first().copied().unwrap_or(0) };
+    let picture_id = match (extension & 0x80, rest.get(1)) {
+        (0, _) => 0,
+        (_, Some(id)) if id & 0x80 != 0 => 2,
+        _ => 1,
+    };
+    let tl0_index = usize::from(extension & 0x40 != 0);
+    let layer_or_key_index = usize::from(extension & 0x30 != 0);
+    let descriptor = usize::from(first & 0x80 != 0) + picture_id + tl0_index + layer_or_key_index;
+    rest.get(descriptor).is_some_and(|frame_header| frame_header & 1 == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,8 +194,28 @@ mod tests {
             let ends = frame.iter().filter(|packet| packet.header.marker).count();
             assert_eq!((starts, ends), (1, 1));
             assert!(frame.iter().all(|packet| packet.payload.len() <= VP8_BYTES_MAX));
-            assert_eq!(frame[0].payload[4] & 1 == 0, key);
             assert_eq!(frame[0].payload[7..10] == [0x9d, 0x01, 0x2a], key);
+            let beginnings = frame.iter().filter(|packet| begins_key_frame(&packet.payload));
+            assert_eq!(beginnings.count(), usize::from(key));
+        }
+    }
+
+    #[test]
+    fn key_frames_are_known_behind_any_descriptor() {
+        for (payload, begins) in [
+            (&[][..], false),
+            (&[0x10], false),
+            (&[0x10, 0x10], true),
+            (&[0x10, 0x11], false),
+            (&[0x00, 0x10], false),
+            (&[0x11, 0x10], false),
+            (&[0x90, 0x80, 0x05, 0x10], true),
+            (&[0x90, 0x80, 0x85, 0x00, 0x10], true),
+            (&[0x90, 0xf0, 0x85, 0x00, 0x07, 0x20, 0x10], true),
+            (&[0x90, 0xf0, 0x85, 0x00, 0x06, 0x20, 0x11], false),
+            (&[0x90, 0x80], false),
+        ] {
+            assert_eq!(begins_key_frame(payload), begins, "{payload:02x?}");
         }
     }
 }

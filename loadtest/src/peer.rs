@@ -330,3 +330,222 @@ async fn in_time<T>(
     let late = || PeerError::TooLate { what, within, detail: String::new() };
     tokio::time::timeout(within, step).await.unwrap_or_else(|_| Err(late()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signaling_client;
+    use futures::{SinkExt, StreamExt};
+    use protocol::client::{PeerView, PriceBand, PriceBands, Request, ServerFrame};
+    use protocol::token::Role;
+    use std::net::Ipv4Addr;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::Message;
+    use units::{ShareBps, UnixMs};
+
+    const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// The server's end of one session: a socket, and a connection of our own kind for its media.
+    struct Stage {
+        socket: WebSocketStream<TcpStream>,
+        media: MediaConnection,
+        seq: u64,
+        view: CallView,
+    }
+
+    impl Stage {
+        /// A server that welcomes one client and then does as `play` says.
+        async fn open<P>(you: Party, play: impl FnOnce(Self) -> P + Send + 'static) -> Endpoint
+        where
+            P: Future<Output = ()> + Send,
+        {
+            let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(async move {
+                let stream = listener.accept().await.unwrap().0;
+                let socket = signaling_client::accept(stream).await;
+                let media = MediaConnection::open(LOCAL, Medium::Voice, Clock::start());
+                let media = media.await.unwrap();
+                let mut stage = Self { socket, media, seq: 0, view: view(you) };
+                stage.send(None, welcome()).await;
+                stage.seq = 1;
+                play(stage).await;
+            });
+            format!("http://{address}").parse().unwrap()
+        }
+
+        async fn send(&mut self, re: Option<u64>, body: ServerMessage) {
+            let frame = ServerFrame { seq: self.seq, re, body };
+            let text = serde_json::to_string(&frame).unwrap();
+            self.socket.send(Message::text(text)).await.unwrap();
+            self.seq += 1;
+        }
+
+        async fn request(&mut self) -> Request {
+            let frame = self.socket.next().await.unwrap().unwrap();
+            serde_json::from_str(frame.to_text().unwrap()).unwrap()
+        }
+
+        async fn change(&mut self, state: CallState) {
+            self.view.state = state;
+            let call = self.view.clone();
+            self.send(None, ServerMessage::Call { call }).await;
+        }
+
+        /// Connects the client's media and lets half a second of it flow both ways.
+        async fn connect(&mut self) {
+            self.change(CallState::Connecting).await;
+            let request = self.request().await;
+            let RequestBody::MediaOffer { call, sdp } = request.body else {
+                panic!("{request:?}");
+            };
+            let sdp = self.media.answer(sdp).await.unwrap();
+            self.send(Some(request.id), ServerMessage::MediaAnswer { call, sdp }).await;
+            let mut due = tokio::time::interval(Duration::from_millis(10));
+            while self.media.evidence().received.media_ms < ElapsedMs(500) {
+                due.tick().await;
+            }
+            self.change(CallState::Live).await;
+        }
+
+        async fn end(&mut self, reason: EndReason) {
+            let (call, receipt) = (self.view.call, Some(receipt(reason)));
+            self.send(None, ServerMessage::CallEnded { call, reason, receipt }).await;
+            self.socket.next().await;
+        }
+    }
+
+    fn welcome() -> ServerMessage {
+        let band = PriceBand { min_micro_per_min: rate(), max_micro_per_min: rate() };
+        ServerMessage::Welcome {
+            session: service_kit::entropy::session_id(),
+            user: "me".parse().unwrap(),
+            name: "Me".to_owned(),
+            role: Role::Fan,
+            resumed: false,
+            grace_ms: ElapsedMs(30_000),
+            price_bands: PriceBands { voice: band, video: band },
+            host_share_bps: ShareBps::WHOLE,
+            call: None,
+            version: "0".to_owned(),
+        }
+    }
+
+    fn rate() -> Rate {
+        Rate::per_minute(6_000_000).unwrap()
+    }
+
+    fn view(you: Party) -> CallView {
+        CallView {
+            call: "0193a1b2-0000-7000-8000-000000000001".parse().unwrap(),
+            state: CallState::Ringing,
+            you,
+            peer: PeerView {
+                user: "other".parse().unwrap(),
+                name: "Other".to_owned(),
+                online: true,
+                audio: true,
+                video: false,
+            },
+            medium: Medium::Voice,
+            rate_micro_per_min: rate(),
+            host_share_bps: ShareBps::WHOLE,
+            ring_ends_in_ms: None,
+        }
+    }
+
+    fn receipt(reason: EndReason) -> Receipt {
+        Receipt {
+            call: view(Party::Fan).call,
+            fan: "me".parse().unwrap(),
+            host: "other".parse().unwrap(),
+            medium: Medium::Voice,
+            rate_micro_per_min: rate(),
+            reason,
+            accepted_at_unix_ms: UnixMs(1),
+            ended_at_unix_ms: UnixMs(2),
+            proven_ms: ElapsedMs(500),
+            charged_micro: MicroCoins::new(50_000).unwrap(),
+            host_share_bps: ShareBps::WHOLE,
+            host_micro: MicroCoins::new(50_000).unwrap(),
+            platform_micro: MicroCoins::ZERO,
+        }
+    }
+
+    fn tick(call: CallId) -> ServerMessage {
+        ServerMessage::CallTick {
+            call,
+            proven_ms: ElapsedMs(400),
+            charged_micro: MicroCoins::new(40_000).unwrap(),
+            host_micro: MicroCoins::new(40_000).unwrap(),
+            balance_micro: Some(MicroCoins::ZERO),
+            remaining_ms: ElapsedMs(1),
+            paused: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fan_rings_talks_hangs_up_and_returns_what_it_saw() {
+        let server = Stage::open(Party::Fan, async |mut stage: Stage| {
+            let ring = stage.request().await;
+            assert!(matches!(ring.body, RequestBody::CallRing { .. }), "{ring:?}");
+            let call = stage.view.clone();
+            stage.send(Some(ring.id), ServerMessage::Call { call }).await;
+            stage.connect().await;
+            let hang_up = stage.request().await;
+            assert!(matches!(hang_up.body, RequestBody::CallHangUp { .. }), "{hang_up:?}");
+            // Ticks of this call and of another one, before and after the answer.
+            stage.send(None, tick(stage.view.call)).await;
+            stage.send(None, tick(service_kit::entropy::call_id())).await;
+            stage.send(Some(hang_up.id), ServerMessage::Ok).await;
+            stage.send(None, tick(stage.view.call)).await;
+            stage.end(EndReason::HungUpByFan).await;
+        });
+        let server = server.await;
+        let mut fan = Peer::log_in(&server, "the-token", Clock::start()).await.unwrap();
+        let call = fan.ring(&"other".parse().unwrap(), Medium::Voice, rate()).await.unwrap();
+        let seen = std::sync::atomic::AtomicUsize::new(0);
+        let count = |_: &Tick| {
+            seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        let saw = fan.converse(call, Some(Duration::from_millis(1)), count).await.unwrap();
+        assert_eq!((saw.ticks.len(), seen.into_inner()), (2, 2));
+        assert_eq!(saw.receipt, Some(receipt(EndReason::HungUpByFan)));
+        assert!(saw.evidence.sent.media_ms >= ElapsedMs(500), "{:?}", saw.evidence);
+        assert!(saw.evidence.received.audio_packets > 0, "{:?}", saw.evidence);
+    }
+
+    #[tokio::test]
+    async fn a_host_answers_and_stays_until_the_call_has_ended() {
+        let server = Stage::open(Party::Host, async |mut stage: Stage| {
+            let call = stage.view.clone();
+            stage.send(None, ServerMessage::CallIncoming { call }).await;
+            let accept = stage.request().await;
+            assert!(matches!(accept.body, RequestBody::CallAccept { .. }), "{accept:?}");
+            stage.send(Some(accept.id), ServerMessage::Ok).await;
+            stage.connect().await;
+            stage.end(EndReason::FundsExhausted).await;
+        });
+        let mut host = Peer::log_in(&server.await, "the-token", Clock::start()).await.unwrap();
+        let call = host.answer().await.unwrap();
+        let saw = host.converse(call, None, |_| {}).await.unwrap();
+        assert_eq!((saw.party, saw.reason), (Party::Host, EndReason::FundsExhausted));
+        assert!(saw.evidence.sent.media_ms >= ElapsedMs(500), "{:?}", saw.evidence);
+    }
+
+    #[tokio::test]
+    async fn a_declined_call_is_over_without_media() {
+        let server = Stage::open(Party::Fan, async |mut stage: Stage| {
+            let call = stage.view.call;
+            let reason = EndReason::Declined;
+            let ended = ServerMessage::CallEnded { call, reason, receipt: None };
+            stage.send(None, ended).await;
+            stage.socket.next().await;
+        });
+        let mut fan = Peer::log_in(&server.await, "the-token", Clock::start()).await.unwrap();
+        let saw = fan.converse(view(Party::Fan), None, |_| {}).await.unwrap();
+        assert_eq!((saw.reason, saw.receipt), (EndReason::Declined, None));
+        assert_eq!(saw.evidence, Evidence::default());
+    }
+}

@@ -275,6 +275,22 @@ fn name(body: &RequestBody) -> &'static str {
     }
 }
 
+/// The server's side of a login with the token `the-token`.
+#[cfg(test)]
+pub(crate) async fn accept(stream: TcpStream) -> WebSocketStream<TcpStream> {
+    use tungstenite::handshake::server::{ErrorResponse, Request, Response};
+    #[expect(clippy::result_large_err, reason = "the library's signature")]
+    let check = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+        assert_eq!(request.headers()[AUTHORIZATION], "Bearer the-token");
+        assert_eq!(request.uri().path(), "/v1/ws");
+        let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
+        assert_eq!(request.headers()[SEC_WEBSOCKET_PROTOCOL], subprotocol);
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        Ok(response)
+    };
+    tokio_tungstenite::accept_hdr_async(stream, check).await.expect("a WebSocket request")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,20 +309,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
-            let mut socket = tokio_tungstenite::accept_hdr_async(
-                stream,
-                #[expect(clippy::result_large_err, reason = "the library's signature")]
-                |request: &tungstenite::handshake::server::Request,
-                 mut response: tungstenite::handshake::server::Response| {
-                    assert_eq!(request.headers()[AUTHORIZATION], "Bearer the-token");
-                    assert_eq!(request.uri().path(), "/v1/ws");
-                    let subprotocol = request.headers()[SEC_WEBSOCKET_PROTOCOL].clone();
-                    response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
-                    Ok(response)
-                },
-            )
-            .await
-            .unwrap();
+            let mut socket = accept(stream).await;
             socket.send(Message::text(welcome())).await.unwrap();
             for answers in script {
                 socket.next().await.unwrap().unwrap();

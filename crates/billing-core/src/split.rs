@@ -1,0 +1,53 @@
+//! Who gets which part of a charge.
+
+use units::{MicroCoins, ShareBps};
+
+/// A cumulative charge, divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The host's part, rounded down.
+    pub host: MicroCoins,
+    /// The platform's part: the rest.
+    pub platform: MicroCoins,
+}
+
+impl Split {
+    /// Divides a cumulative charge. Only ever of the whole, never of a difference: shares of
+    /// differences would each lose their own remainder.
+    ///
+    /// # Panics
+    /// Never: a share is at most the whole.
+    #[must_use]
+    pub fn of(charge: MicroCoins, host_share: ShareBps) -> Self {
+        let parts = u128::from(charge.micro()) * u128::from(host_share.bps());
+        let host = u64::try_from(parts / u128::from(ShareBps::WHOLE.bps()))
+            .ok()
+            .and_then(|micro| MicroCoins::new(micro).ok())
+            .expect("a share is at most the whole");
+        let platform = charge.checked_sub(host).expect("a share is at most the whole");
+        Self { host, platform }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_platform_takes_the_rest_of_the_hosts_floor() {
+        for (charge, bps, host, platform) in [
+            ("1200.00", 7_000, "840.00", "360.00"),
+            ("9000.00", 7_000, "6300.00", "2700.00"),
+            ("0.000001", 7_000, "0.00", "0.000001"),
+            ("0.000003", 5_000, "0.000001", "0.000002"),
+            ("5.00", 0, "0.00", "5.00"),
+            ("5.00", 10_000, "5.00", "0.00"),
+            ("9007199254.740992", 9_999, "9006298534.815517", "900719.925475"),
+        ] {
+            let split = Split::of(charge.parse().unwrap(), ShareBps::new(bps).unwrap());
+            let expected =
+                Split { host: host.parse().unwrap(), platform: platform.parse().unwrap() };
+            assert_eq!(split, expected, "{charge} at {bps}");
+        }
+    }
+}

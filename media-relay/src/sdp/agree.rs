@@ -109,11 +109,6 @@ impl Agreement {
             Outcome::Rejected { .. } => None,
         })
     }
-
-    /// The video codec, if there is video.
-    pub(crate) fn video(&self) -> Option<Codec> {
-        self.media().map(|media| media.codec).find(|codec| *codec != Codec::Opus)
-    }
 }
 
 fn rejected(section: &Section<'_>) -> Outcome {

@@ -27,6 +27,11 @@ fn refused(offer: &str, peer_video: Option<Codec>) -> String {
     respond(offer, peer_video).expect_err("must be refused").to_string()
 }
 
+/// The agreed video codec.
+fn video(agreement: &Agreement) -> Option<Codec> {
+    agreement.media().map(|line| line.codec).find(|codec| *codec != Codec::Opus)
+}
+
 /// The part of an answer that follows the n-th `m=`, with it, as lines.
 fn section(answer: &str, index: usize) -> Vec<&str> {
     answer.split("\r\nm=").nth(index + 1).expect("an m-line").split("\r\n").collect()
@@ -132,11 +137,11 @@ fn a_voice_call_is_an_offer_without_video() {
     let audio = media.split("m=video").next().unwrap();
     let voice = format!("{}m=audio{audio}", session.replace("BUNDLE 0 1", "BUNDLE 0"));
     let (agreement, _) = respond(&voice, Some(Codec::Vp8)).unwrap();
-    assert_eq!((agreement.media().count(), agreement.video()), (1, None));
+    assert_eq!((agreement.media().count(), video(&agreement)), (1, None));
     let rejected = CHROMIUM.replace("m=video 9", "m=video 0");
-    assert_eq!(respond(&rejected, None).unwrap().0.video(), None);
+    assert_eq!(video(&respond(&rejected, None).unwrap().0), None);
     let bundle_only = rejected.replace("a=mid:1", "a=mid:1\r\na=bundle-only");
-    assert_eq!(respond(&bundle_only, None).unwrap().0.video(), Some(Codec::Vp8));
+    assert_eq!(video(&respond(&bundle_only, None).unwrap().0), Some(Codec::Vp8));
 }
 
 #[test]

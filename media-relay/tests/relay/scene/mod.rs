@@ -1,0 +1,12 @@
+//! Real calls over loopback: the relay's side and its clients'.
+
+mod peer;
+mod stage;
+
+pub(crate) use peer::{Peer, Picture};
+pub(crate) use stage::Stage;
+
+use std::time::Duration;
+
+/// How long a test waits for what must happen. Generous: the machine may be busy.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);

@@ -35,7 +35,7 @@ pub struct Pair {
 /// Why there are not enough logins.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    #[error("the server's demo people: {0}")]
+    #[error("the server's demo people can't be fetched")]
     Demo(#[from] reqwest::Error),
     #[error(
         "the server has {fans} demo fans and {hosts} demo hosts; {calls} calls need {calls} of each"

@@ -1,9 +1,10 @@
 //! `loadtest`: makes real calls and audits their bills.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use loadtest::calls::{self, Options, Target};
-use loadtest::{Accounts, Endpoint};
+use loadtest::{Accounts, Endpoint, Report};
 use protocol::token::TokenKey;
 use std::error::Error;
 use std::io::Write;
@@ -44,8 +45,8 @@ struct CallsArgs {
     /// How long each call is live before its fan hangs up.
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// What is called with: `voice` or `video`.
-    #[arg(long, default_value = "video", value_name = "MEDIUM", value_parser = medium)]
+    /// What is called with.
+    #[arg(long, default_value = "video", value_name = "MEDIUM", value_parser = medium())]
     medium: Medium,
     /// The hosts' price in coins per minute.
     #[arg(long, default_value = "6.00", value_name = "COINS")]
@@ -73,8 +74,9 @@ struct CallsArgs {
     json: bool,
 }
 
-fn medium(text: &str) -> Result<Medium, String> {
-    Medium::parse(text).ok_or_else(|| "either voice or video".to_owned())
+fn medium() -> impl TypedValueParser<Value = Medium> {
+    PossibleValuesParser::new(Medium::ALL.map(Medium::name))
+        .map(|name| Medium::parse(&name).expect("only the names of media are possible"))
 }
 
 impl CallsArgs {
@@ -110,10 +112,20 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            // Nothing is left to say it to if standard error is gone.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            complain(error.as_ref());
             ExitCode::from(2)
         }
+    }
+}
+
+/// Prints an error and its causes for the person at the terminal.
+fn complain(error: &dyn Error) {
+    // Nothing is left to say it to if standard error is gone.
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = writeln!(std::io::stderr(), "  because: {error}");
+        cause = error.source();
     }
 }
 
@@ -122,14 +134,14 @@ async fn make_calls(args: &CallsArgs, log: &str) -> Result<bool, Box<dyn Error>>
     service_kit::telemetry::start(log, service_kit::telemetry::LogFormat::Text)?;
     let options = args.options()?;
     let progress = progress_bar(calls::progress_length(&options))?;
-    let report = tokio::select! {
-        report = calls::run(&options, &progress) => report?,
+    let report: Result<Report, Box<dyn Error>> = tokio::select! {
+        report = calls::run(&options, &progress) => report.map_err(Into::into),
         interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            return Err("interrupted".into());
+            interrupted.map_or_else(|error| Err(error.into()), |()| Err("interrupted".into()))
         }
     };
     progress.finish_and_clear();
+    let report = report?;
     let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
     writeln!(std::io::stdout(), "{text}")?;
     Ok(report.is_exact())

@@ -29,7 +29,7 @@ const LOG_LINES_SHOWN: usize = 20;
 /// Why a server did not start or stop.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     Io { what: &'static str, source: std::io::Error },
     #[error("building the server failed")]
     NotBuilt,

@@ -114,6 +114,8 @@ pub struct Welcome {
     pub resumed: bool,
     pub grace: ElapsedMs,
     pub bands: PriceBands,
+    /// The host's part of each coin in the next call.
+    pub host_share: ShareBps,
     /// The call that the user is in.
     pub call: Option<CallView>,
 }

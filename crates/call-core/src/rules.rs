@@ -1,7 +1,7 @@
 //! What an operator may set: waiting times and price bands.
 
 use crate::words::Prices;
-use units::{ElapsedMs, Medium, Rate};
+use units::{ElapsedMs, Medium, Rate, ShareBps};
 
 /// The prices allowed for one medium, ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ impl PriceBands {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     pub bands: PriceBands,
+    /// The host's part of each coin, until the meter has said so itself in a quote.
+    pub host_share: ShareBps,
     /// How long a host's client rings. Longer keeps the fan waiting and both of them engaged;
     /// shorter misses hosts whose phone is in another room.
     pub ring_timeout: ElapsedMs,

@@ -48,6 +48,8 @@ error_codes! {
     ProtocolTooLarge = "protocol.too_large", "The message is larger than 64 KiB.";
     /// Too many messages in too short a time.
     ProtocolTooFast = "protocol.too_fast", "Too many messages; slow down.";
+    /// HTTP: there is nothing at this address.
+    HttpNotFound = "http.not_found", "There is nothing here.";
     /// The host is not online.
     HostOffline = "host.offline", "This host is not online.";
     /// The host does not sell this medium.

@@ -6,6 +6,7 @@ use crate::ErrorCode;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use units::UserId;
 
 /// What a user may be in a call.
@@ -49,6 +50,13 @@ pub struct TokenKey {
     issuer: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
+}
+
+impl fmt::Debug for TokenKey {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKey").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
 }
 
 /// Shortest secret, in bytes: HS256's own strength (RFC 7518 section 3.2).
@@ -152,6 +160,11 @@ mod tests {
         ] {
             assert_eq!(key().verify(&token).map(|claims| claims.iss), Err(code), "{token}");
         }
+    }
+
+    #[test]
+    fn a_key_is_printed_without_its_secret() {
+        assert_eq!(format!("{:?}", key()), "TokenKey { issuer: \"key\", .. }");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use protocol::ErrorCode;
-use protocol::client::{Request, ServerFrame};
+use protocol::client::{Request, RequestBody, ServerFrame};
 use protocol::token::Claims;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +44,7 @@ fn declared(source: &str) -> BTreeSet<String> {
 fn every_request_is_shown_and_every_example_parses() {
     let shown = check::<Request>("request", 10);
     assert_eq!(shown, declared(include_str!("../src/client/request.rs")));
+    assert_eq!(shown, RequestBody::TYPES.map(str::to_owned).into());
 }
 
 #[test]

@@ -83,6 +83,7 @@ impl Switchboard {
     }
 
     fn quoted(&mut self, now: MonotonicMs, id: AskId, facts: QuoteFacts) {
+        self.rules.host_share = facts.host_share;
         let Some(ask) = self.close_ask(id) else { return };
         match ask.purpose {
             Purpose::Quote(terms) => {

@@ -98,11 +98,7 @@ impl World {
                 let resume = self.sessions.get(&who).map(|id| Resume { session: *id, after });
                 Some(self.connect(who, resume))
             }
-            Step::Cut { pick } => {
-                let socket = self.socket(pick)?;
-                self.sockets.remove(&socket);
-                Some(Input::Disconnected { socket })
-            }
+            Step::Cut { pick } => Some(Input::Disconnected { socket: self.socket(pick)? }),
             Step::Garbage { pick } => {
                 let (socket, refusal) = (self.socket(pick)?, Refusal::Malformed);
                 Some(Input::Unreadable { socket, id: None, refusal, detail: None })
@@ -174,6 +170,8 @@ impl World {
         if let Input::Meter(MeterFact::NotOpened { call, .. }) = &input {
             self.not_opened.insert(*call);
         }
+        let cut = if let Input::Disconnected { socket } = &input { Some(*socket) } else { None };
+        // What was overdue is still sent to a socket whose end comes with this very input.
         for output in self.board.handle(self.now, input) {
             match output {
                 Output::Send { socket, frame } => {
@@ -195,6 +193,9 @@ impl World {
                 Output::OpenRoom { call, .. } => assert!(self.opened.contains(&call)),
                 Output::ReportUnsettled { call } => assert!(self.ended.contains(&call)),
             }
+        }
+        if let Some(socket) = cut {
+            self.sockets.remove(&socket);
         }
         assert_eq!(self.ended, self.closed, "settled and closed together");
         let next = self.board.next_wake();
@@ -276,7 +277,6 @@ proptest! {
         // Everybody leaves and nobody answers any more.
         let sockets: Vec<SocketId> = world.sockets.keys().copied().collect();
         for socket in sockets {
-            world.sockets.remove(&socket);
             world.apply(Input::Disconnected { socket });
         }
         let mut wakes = 0;

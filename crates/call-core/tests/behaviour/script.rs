@@ -22,6 +22,7 @@ pub(crate) const RULES: Rules = Rules {
         voice: PriceBand { min: coins(1), max: coins(15) },
         video: PriceBand { min: coins(2), max: coins(15) },
     },
+    host_share: ShareBps::WHOLE,
     ring_timeout: ElapsedMs(30_000),
     grace: ElapsedMs(30_000),
     connect_timeout: ElapsedMs(20_000),

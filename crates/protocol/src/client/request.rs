@@ -67,3 +67,22 @@ pub enum RequestBody {
     #[serde(rename = "ping")]
     Ping,
 }
+
+impl RequestBody {
+    /// Every `type`, so that an unknown one can be told from a known one with wrong fields.
+    pub const TYPES: [&str; 13] = [
+        "host.online",
+        "host.offline",
+        "hosts.watch",
+        "quote.ask",
+        "call.ring",
+        "call.cancel",
+        "call.accept",
+        "call.decline",
+        "call.hang_up",
+        "media.offer",
+        "media.state",
+        "wallet.show",
+        "ping",
+    ];
+}

@@ -4,12 +4,21 @@
 //! nothing here knows where it came from.
 #![forbid(unsafe_code)]
 
+mod codec;
 mod event;
+mod evidence;
 mod forwarder;
+mod history;
 mod leg;
 mod limits;
 mod outbox;
+mod room;
+mod rtcp;
+mod rtp;
 mod side;
+mod srtp;
+mod token_bucket;
+mod window;
 
 pub use event::{Carried, Event, Input};
 pub use forwarder::Forwarder;
@@ -17,3 +26,4 @@ pub use leg::{Codec, ExtensionIds, MediaKind, MediaLine, Mid, NegotiatedLeg, Srt
 pub use limits::Limits;
 pub use outbox::Outbox;
 pub use side::{LegKey, Side};
+pub use srtp::{Opener, Role, Sealer, SrtpContext, SrtpError};

@@ -1,0 +1,64 @@
+//! Packets that one client has been sent, by their transport-wide numbers, until they are confirmed.
+
+use units::MonotonicUs;
+
+/// A ring of what was sent: transport-wide number, and the moment by which its confirmation counts
+/// as evidence, if it does.
+#[derive(Debug)]
+pub(crate) struct Awaited {
+    ring: Vec<Option<MonotonicUs>>,
+    next: u64,
+}
+
+impl Awaited {
+    /// A ring of at least `packets`.
+    pub(crate) fn new(packets: usize) -> Self {
+        Self { ring: vec![None; packets.next_power_of_two()], next: 0 }
+    }
+
+    /// The transport-wide number of the next packet.
+    pub(crate) const fn next(&self) -> u16 {
+        self.next as u16
+    }
+
+    /// Notes that the next packet was sent.
+    pub(crate) fn sent(&mut self, evidence: Option<MonotonicUs>) {
+        let at = self.place(self.next);
+        self.ring[at] = evidence;
+        self.next += 1;
+    }
+
+    /// The moment of a packet that the client says it got. `None` if it is no evidence, was never
+    /// sent, or is too long ago.
+    pub(crate) fn confirmed(&self, number: u16) -> Option<MonotonicUs> {
+        let last = self.next.checked_sub(1)?;
+        let back = u64::from((last as u16).wrapping_sub(number));
+        let sent = last.checked_sub(back).filter(|_| back < self.ring.len() as u64)?;
+        self.ring[self.place(sent)]
+    }
+
+    const fn place(&self, number: u64) -> usize {
+        number as usize & (self.ring.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_sent_lately_is_confirmed() {
+        let mut awaited = Awaited::new(4);
+        assert_eq!(awaited.confirmed(0), None);
+        for at in 0..65_540u64 {
+            assert_eq!(awaited.next(), at as u16);
+            awaited.sent((at % 2 == 0).then_some(MonotonicUs(at)));
+        }
+        // The last four are 65,536 to 65,539.
+        assert_eq!(awaited.confirmed(0), Some(MonotonicUs(65_536)));
+        assert_eq!(awaited.confirmed(1), None);
+        assert_eq!(awaited.confirmed(2), Some(MonotonicUs(65_538)));
+        assert_eq!(awaited.confirmed(4), None);
+        assert_eq!(awaited.confirmed(65_534), None);
+    }
+}

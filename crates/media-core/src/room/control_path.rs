@@ -1,0 +1,158 @@
+//! What a client's RTCP tells, and what follows from it.
+
+use super::connection::Connection;
+use super::feed::Repetition;
+use super::{Phase, Room};
+use crate::rtcp::{self, Packet, ReportBlock};
+use crate::{Outbox, Side};
+use units::MonotonicUs;
+
+impl Room {
+    /// Takes an SRTCP packet from a side's client.
+    pub(super) fn control(
+        &mut self,
+        now: MonotonicUs,
+        side: Side,
+        datagram: &mut [u8],
+        out: &mut Outbox,
+    ) {
+        let Some(from) = &mut self.connections[side.index()] else { return };
+        let Ok(len) = from.srtp.opener.open_rtcp(datagram) else { return };
+        let Some(packets) = rtcp::packets(&datagram[..len]) else { return };
+        for packet in packets {
+            match packet {
+                Packet::SenderReport { ssrc, ntp, rtp_timestamp, blocks } => {
+                    self.sender_report(now, side, (ssrc, ntp, rtp_timestamp), out);
+                    blocks.iter().for_each(|block| self.received(side, &block));
+                }
+                Packet::ReceiverReport { blocks } => {
+                    blocks.iter().for_each(|block| self.received(side, &block));
+                }
+                Packet::TransportFeedback(feedback) => {
+                    feedback.arrivals().for_each(|(number, _)| self.confirmed(side, number));
+                }
+                Packet::Nack { media, lost } => {
+                    for sequence in lost.sequences() {
+                        self.repeat(now, side, media, sequence, out);
+                    }
+                }
+                Packet::KeyframeWanted { media } => self.keyframe_wanted(side, media),
+                Packet::Bye { ssrcs } => ssrcs.iter().for_each(|ssrc| self.bye(side, ssrc)),
+                Packet::Other => {}
+            }
+        }
+        if self.phase == Phase::Open
+            && let Some(other) = &mut self.connections[side.other().index()]
+        {
+            other.ask(now, out);
+        }
+        self.note_proof(out);
+    }
+
+    /// A client has received the packet with this transport-wide number.
+    fn confirmed(&mut self, side: Side, number: u16) {
+        let Some(to) = &self.connections[side.index()] else { return };
+        if let Some(moment) = to.awaited.confirmed(number) {
+            let ceiling = self.ceiling(side);
+            self.toward[side.index()].evidence.confirm(moment, ceiling);
+        }
+    }
+
+    /// A client reports on what we sent.
+    fn received(&mut self, side: Side, block: &ReportBlock) {
+        let ceiling = self.ceiling(side);
+        let Some(to) = &mut self.connections[side.index()] else { return };
+        let ours = to.lines.iter_mut().find(|line| line.feed.ssrc() == block.ssrc);
+        let Some(feed) = ours.map(|line| &mut line.feed) else { return };
+        let direction = &mut self.toward[side.index()];
+        direction.lost += feed.lost_more(block);
+        if !feed.is_confirmed_by_number() {
+            for moment in feed.proven_by(block) {
+                direction.evidence.confirm(moment, ceiling);
+            }
+        }
+    }
+
+    /// Passes a publisher's sender report on, with the listener's timestamps and our counts.
+    fn sender_report(
+        &mut self,
+        now: MonotonicUs,
+        side: Side,
+        (ssrc, ntp, rtp_timestamp): (u32, u64, u32),
+        out: &mut Outbox,
+    ) {
+        let open = self.phase == Phase::Open;
+        let (Some(from), to) = self.pair(side) else { return };
+        let mut lines = from.lines.iter_mut();
+        let Some(line) =
+            lines.find_map(|line| line.track.sender_report(now, ssrc, ntp).then_some(line))
+        else {
+            return;
+        };
+        let (Some(to), Some(sink)) = (to.filter(|_| open), line.sink) else { return };
+        let feed = &to.lines[sink].feed;
+        let report = feed.sender_report(line.track.epoch(), rtp_timestamp);
+        let Some((timestamp, packets, octets)) = report else { return };
+        out.send(to.key, |bytes| {
+            let start = bytes.len();
+            rtcp::sender_report(bytes, feed.ssrc(), ntp, timestamp, packets, octets);
+            to.srtp.sealer.seal_rtcp(bytes, start).ok()
+        });
+    }
+
+    /// Repeats a packet that a listener has lost, if it is still there and the listener has not
+    /// asked for too much.
+    fn repeat(
+        &mut self,
+        now: MonotonicUs,
+        side: Side,
+        media_ssrc: u32,
+        sequence: u16,
+        out: &mut Outbox,
+    ) -> Option<()> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let (Some(to), Some(from)) = self.pair(side) else { return None };
+        let Connection { key, srtp, lines, awaited, resends, .. } = to;
+        let line = lines.iter_mut().find(|line| line.feed.ssrc() == media_ssrc)?;
+        let feed = &mut line.feed;
+        let sent = feed.find(sequence)?;
+        let track = &from.lines[line.source?].track;
+        let media = track.kept(now, sent.epoch, sent.source_index)?;
+        if !resends.take(now, media.payload.len()) {
+            return None;
+        }
+        let (outgoing, how) = feed.repetition(&sent, &media, awaited.next());
+        out.send(*key, |bytes| {
+            let start = bytes.len();
+            outgoing.write(bytes, media.payload);
+            match how {
+                Repetition::Wrapped => srtp.sealer.seal_rtp(bytes, start).ok(),
+                Repetition::Same => srtp.sealer.reseal_rtp(bytes, start).ok(),
+            }
+        })?;
+        if how == Repetition::Wrapped {
+            feed.repeated();
+            if feed.is_numbered() {
+                awaited.sent(None);
+            }
+        }
+        Some(())
+    }
+
+    /// A listener can't go on without a key frame.
+    fn keyframe_wanted(&mut self, side: Side, media_ssrc: u32) {
+        let (Some(to), Some(from)) = self.pair(side) else { return };
+        let line = to.lines.iter().find(|line| line.feed.ssrc() == media_ssrc);
+        if let Some(source) = line.and_then(|line| line.source) {
+            from.lines[source].track.want_keyframe();
+        }
+    }
+
+    fn bye(&mut self, side: Side, ssrc: u32) {
+        if let Some(from) = &mut self.connections[side.index()] {
+            from.lines.iter_mut().for_each(|line| line.track.bye(ssrc));
+        }
+    }
+}

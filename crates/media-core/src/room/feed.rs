@@ -1,0 +1,248 @@
+//! What one client receives on one m-line.
+
+use super::track::Accepted;
+use crate::evidence::GAP_MAX_US;
+use crate::rtcp::ReportBlock;
+use crate::rtp::{Media, Outgoing, Place, Rewriter};
+use crate::srtp::Sealer;
+use crate::{Limits, MediaLine, Mid};
+use units::MonotonicUs;
+
+/// The first sequence number of retransmissions; see the same of media in `rewrite.rs`.
+const RTX_FIRST: u64 = 4_096;
+
+/// What was sent under one outgoing index: all that is needed to write the same bytes again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    index: u64,
+    /// The source it is from.
+    pub(super) epoch: u64,
+    /// The packet's index in the publisher's track.
+    pub(super) source_index: u64,
+    timestamp: u32,
+    transport_sequence: u16,
+    with_mid: bool,
+    /// The moment by which its confirmation counts.
+    moment: Option<MonotonicUs>,
+}
+
+/// A client's incoming media on one line.
+#[derive(Debug)]
+pub(super) struct Feed {
+    line: MediaLine,
+    rewriter: Rewriter,
+    sent: Vec<Option<Sent>>,
+    highest: u64,
+    rtx_next: u16,
+    packets: u32,
+    octets: u32,
+    /// Whether the client has yet to learn which line our SSRC belongs to. Its first report on it
+    /// shows that it has.
+    introduce: bool,
+    /// The highest index and the loss of the last receiver report.
+    reported: Option<(u64, i32)>,
+    lost: i32,
+}
+
+impl Feed {
+    /// A feed that goes on where the sealer's streams are.
+    pub(super) fn new(line: &MediaLine, limits: &Limits, sealer: &Sealer) -> Self {
+        let used = |ssrc| sealer.highest_index(ssrc);
+        let rtx_next = line.rtx_ssrc.and_then(used).map_or(RTX_FIRST, |used| used + 1) as u16;
+        let len = if line.client_receives { limits.history_packets.next_power_of_two() } else { 1 };
+        Self {
+            line: *line,
+            rewriter: Rewriter::new(line.clock_hz, used(line.ssrc)),
+            sent: vec![None; len],
+            highest: 0,
+            rtx_next,
+            packets: 0,
+            octets: 0,
+            introduce: true,
+            reported: None,
+            lost: 0,
+        }
+    }
+
+    pub(super) const fn ssrc(&self) -> u32 {
+        self.line.ssrc
+    }
+
+    /// Whether packets carry a transport-wide number.
+    pub(super) const fn is_numbered(&self) -> bool {
+        self.line.extensions.transport_sequence.is_some()
+    }
+
+    /// Whether the client confirms each packet by transport-wide feedback; else receiver reports
+    /// are all there is.
+    pub(super) const fn is_confirmed_by_number(&self) -> bool {
+        self.is_numbered() && self.line.transport_cc
+    }
+
+    /// Where a packet goes in this feed, and its header.
+    pub(super) fn place(
+        &mut self,
+        now: MonotonicUs,
+        packet: &Accepted<'_>,
+        transport_sequence: u16,
+    ) -> Option<(Place, Outgoing)> {
+        let media = &packet.media;
+        let place = self.rewriter.place(now, packet.epoch, media.index, media.timestamp)?;
+        let outgoing = self.outgoing(media, place, self.introduce, transport_sequence);
+        Some((place, outgoing))
+    }
+
+    /// Notes a packet that was sent.
+    pub(super) fn sent(
+        &mut self,
+        place: Place,
+        outgoing: &Outgoing,
+        packet: &Accepted<'_>,
+        moment: Option<MonotonicUs>,
+    ) {
+        let at = self.slot(place.index);
+        self.sent[at] = Some(Sent {
+            index: place.index,
+            epoch: packet.epoch,
+            source_index: packet.media.index,
+            timestamp: place.timestamp,
+            transport_sequence: outgoing.transport_sequence,
+            with_mid: outgoing.mid.is_some(),
+            moment,
+        });
+        self.highest = self.highest.max(place.index);
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(packet.media.payload.len() as u32);
+    }
+
+    /// Leaves out a packet that is not forwarded.
+    pub(super) fn skip(&mut self, packet: &Accepted<'_>) {
+        self.rewriter.skip(packet.epoch, packet.media.index);
+    }
+
+    /// Goes on without a gap after a time in which nothing was forwarded.
+    pub(super) fn restart(&mut self) {
+        self.rewriter.restart();
+    }
+
+    /// The latest packet that went out with this sequence number.
+    pub(super) fn find(&self, sequence: u16) -> Option<Sent> {
+        let back = u64::from((self.highest as u16).wrapping_sub(sequence));
+        self.record(self.highest.checked_sub(back)?)
+    }
+
+    /// The header by which a packet is sent again: on the RTX stream, if there is one.
+    pub(super) fn repetition(
+        &self,
+        sent: &Sent,
+        media: &Media<'_>,
+        transport_sequence: u16,
+    ) -> (Outgoing, Repetition) {
+        let place = Place { index: sent.index, timestamp: sent.timestamp };
+        match (self.line.rtx_payload_type, self.line.rtx_ssrc) {
+            (Some(payload_type), Some(ssrc)) => {
+                let same = self.outgoing(media, place, self.introduce, transport_sequence);
+                let original = Some(same.sequence);
+                let sequence = self.rtx_next;
+                (Outgoing { payload_type, ssrc, sequence, original, ..same }, Repetition::Wrapped)
+            }
+            _ => (
+                self.outgoing(media, place, sent.with_mid, sent.transport_sequence),
+                Repetition::Same,
+            ),
+        }
+    }
+
+    /// Notes that a wrapped repetition was sent.
+    pub(super) const fn repeated(&mut self) {
+        self.rtx_next = self.rtx_next.wrapping_add(1);
+    }
+
+    /// The sender report that belongs to a publisher's: its RTP timestamp in this feed, packets and
+    /// octets sent.
+    pub(super) fn sender_report(&self, epoch: u64, timestamp: u32) -> Option<(u32, u32, u32)> {
+        let offset = self.rewriter.timestamp_offset(epoch)?;
+        Some((timestamp.wrapping_add(offset), self.packets, self.octets))
+    }
+
+    /// Takes a receiver report on this feed; returns how many packets more are lost than in every
+    /// report before.
+    pub(super) fn lost_more(&mut self, block: &ReportBlock) -> u64 {
+        self.introduce = false;
+        let more = block.lost.saturating_sub(self.lost).max(0);
+        self.lost += more;
+        more.unsigned_abs().into()
+    }
+
+    /// The moments of the packets that a receiver report proves to have arrived.
+    ///
+    /// The highest one has arrived. If none was lost since the report before, all between have. If
+    /// some were, it isn't said which: but where not even that many in a row could have made a gap
+    /// longer than [`GAP_MAX_US`], it makes no difference to the media time, and all are taken.
+    pub(super) fn proven_by(&mut self, block: &ReportBlock) -> Vec<MonotonicUs> {
+        let back = u64::from((self.highest as u16).wrapping_sub(block.highest as u16));
+        let newest = self.highest.checked_sub(back).and_then(|index| self.record(index));
+        let Some(newest) = newest else { return Vec::new() };
+        let before = self.reported.replace((newest.index, block.lost));
+        let latest = newest.moment.into_iter().collect();
+        let Some((reported, lost)) = before else { return latest };
+        if newest.index <= reported {
+            self.reported = Some((reported, lost.max(block.lost)));
+            return Vec::new();
+        }
+        let known = newest.index - reported < self.sent.len() as u64;
+        if !known {
+            return latest;
+        }
+        let sent: Vec<_> =
+            (reported..=newest.index).filter_map(|index| self.record(index)).collect();
+        // Indexes that were never sent, because the publisher's packet was lost, count as lost too.
+        let unsent = newest.index - reported + 1 - sent.len() as u64;
+        let lost = u64::from(block.lost.saturating_sub(lost).max(0).unsigned_abs());
+        let lost = lost.saturating_sub(unsent) as usize;
+        let moments: Vec<_> = sent.iter().filter_map(|sent| sent.moment).collect();
+        let harmless = moments
+            .windows((lost + 2).min(moments.len().max(1)))
+            .all(|row| row[row.len() - 1].us_since(row[0]) <= GAP_MAX_US);
+        if lost == 0 || harmless { moments } else { latest }
+    }
+
+    fn outgoing(
+        &self,
+        media: &Media<'_>,
+        place: Place,
+        with_mid: bool,
+        transport_sequence: u16,
+    ) -> Outgoing {
+        let mid: Option<Mid> = with_mid.then_some(self.line.mid);
+        Outgoing {
+            payload_type: self.line.payload_type,
+            marker: media.marker,
+            sequence: place.index as u16,
+            timestamp: place.timestamp,
+            ssrc: self.line.ssrc,
+            extensions: self.line.extensions,
+            mid,
+            transport_sequence,
+            audio_level: media.audio_level,
+            original: None,
+        }
+    }
+
+    fn record(&self, index: u64) -> Option<Sent> {
+        self.sent[self.slot(index)].filter(|sent| sent.index == index)
+    }
+
+    const fn slot(&self, index: u64) -> usize {
+        index as usize & (self.sent.len() - 1)
+    }
+}
+
+/// How a packet is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repetition {
+    /// As a new packet of the RTX stream (RFC 4588).
+    Wrapped,
+    /// As the very same bytes.
+    Same,
+}

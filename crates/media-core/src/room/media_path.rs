@@ -1,0 +1,72 @@
+//! From a publisher's packet to the listener's.
+
+use super::connection::Connection;
+use super::direction::Direction;
+use super::track::Accepted;
+use super::{Phase, Room};
+use crate::{Outbox, Side};
+use units::{ElapsedMs, MonotonicUs};
+
+impl Room {
+    /// Takes an SRTP packet from a side's client.
+    pub(super) fn media(
+        &mut self,
+        now: MonotonicUs,
+        side: Side,
+        datagram: &mut [u8],
+        out: &mut Outbox,
+    ) {
+        if self.is_closing() {
+            return;
+        }
+        let forwards = self.phase == Phase::Open;
+        let listener = side.other();
+        let ceiling = self.ceiling(listener);
+        let mut direction = *self.toward(listener);
+        let (Some(from), to) = self.pair(side) else { return };
+        let Ok(len) = from.srtp.opener.open_rtp(datagram) else { return };
+        if let Some((line, packet)) = from.take_in(now, &datagram[..len])
+            && let Some(sink) = from.lines[line].sink
+            && let Some(to) = to.filter(|_| forwards)
+        {
+            forward(now, to, sink, &packet, (&mut direction, ceiling), out);
+        }
+        from.ask(now, out);
+        self.toward[listener.index()] = direction;
+        if forwards && self.toward(Side::Fan).evidence.reaches(self.funded) {
+            self.cut(out);
+        }
+    }
+}
+
+/// Sends a packet to a listener, and counts it. Padding leaves no gap.
+fn forward(
+    now: MonotonicUs,
+    to: &mut Connection,
+    sink: usize,
+    packet: &Accepted<'_>,
+    (direction, ceiling): (&mut Direction, ElapsedMs),
+    out: &mut Outbox,
+) -> Option<()> {
+    let Connection { key, srtp, lines, awaited, .. } = to;
+    let feed = &mut lines[sink].feed;
+    let media = &packet.media;
+    if media.payload.is_empty() {
+        feed.skip(packet);
+        return None;
+    }
+    let (place, outgoing) = feed.place(now, packet, awaited.next())?;
+    out.send(*key, |bytes| {
+        let start = bytes.len();
+        outgoing.write(bytes, media.payload);
+        srtp.sealer.seal_rtp(bytes, start).ok()
+    })?;
+    let moment = (!packet.repaired).then(|| direction.evidence.forward(now, ceiling));
+    if feed.is_numbered() {
+        awaited.sent(moment.filter(|_| feed.is_confirmed_by_number()));
+    }
+    feed.sent(place, &outgoing, packet, moment.filter(|_| !feed.is_confirmed_by_number()));
+    direction.packets += 1;
+    direction.bytes += media.payload.len() as u64;
+    Some(())
+}

@@ -1,0 +1,256 @@
+//! One call's room: two sides, what goes between them, and how much of it.
+
+mod arrivals;
+mod awaited;
+mod connection;
+mod control_path;
+mod direction;
+mod feed;
+mod keyframe_request;
+mod media_path;
+mod missing;
+mod track;
+
+use crate::{Carried, Event, LegKey, Limits, NegotiatedLeg, Outbox, Side};
+use connection::{Connection, connect};
+use direction::Direction;
+use units::{CallId, ElapsedMs, MonotonicUs};
+
+/// How often totals and receiver reports are told. Seldom makes coins move in jumps and bills late;
+/// more often costs a message per call.
+const REPORT_EVERY: ElapsedMs = ElapsedMs(1_000);
+
+/// How long a closing room waits for the fan's last feedback: a transport-wide report comes within
+/// 100 ms and a round trip, a receiver report within about a second.
+const CLOSE_WITHIN: ElapsedMs = ElapsedMs(2_000);
+
+/// The two sides of a call.
+#[derive(Debug)]
+pub(crate) struct Room {
+    call: CallId,
+    limits: Limits,
+    funded: ElapsedMs,
+    connections: [Option<Connection>; 2],
+    /// What goes to the fan, and to the host.
+    toward: [Direction; 2],
+    phase: Phase,
+    /// Joins so far; each is followed by up to 2^32 sources.
+    joins: u64,
+    /// Whether the fan has been seen to receive the host.
+    flowing: bool,
+    next_report: Option<MonotonicUs>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Media goes both ways.
+    Open,
+    /// Forwarded time has reached the limit.
+    Cut,
+    /// Only feedback is read.
+    Closing { until: MonotonicUs },
+    /// Over; the last totals have been told.
+    Closed,
+}
+
+impl Room {
+    pub(crate) fn new(call: CallId, limits: Limits) -> Self {
+        Self {
+            call,
+            limits,
+            funded: ElapsedMs::ZERO,
+            connections: [None, None],
+            toward: [Direction::default(); 2],
+            phase: Phase::Open,
+            joins: 0,
+            flowing: false,
+            next_report: None,
+        }
+    }
+
+    /// Replaces the limit: cuts a call that has reached it, and lets a cut one go on that has not.
+    pub(crate) fn limit(&mut self, now: MonotonicUs, funded: ElapsedMs, out: &mut Outbox) {
+        self.funded = funded;
+        let reached = self.toward(Side::Fan).evidence.reaches(funded);
+        if reached {
+            self.cut(out);
+        } else if self.phase == Phase::Cut {
+            self.phase = Phase::Open;
+            for connection in self.connections.iter_mut().flatten() {
+                connection.lines.iter_mut().for_each(|line| line.feed.restart());
+                connection.want_keyframes();
+                connection.ask(now, out);
+            }
+        }
+    }
+
+    /// Connects a side.
+    pub(crate) fn join(
+        &mut self,
+        now: MonotonicUs,
+        side: Side,
+        negotiated: NegotiatedLeg,
+        out: &mut Outbox,
+    ) {
+        if self.is_closing() {
+            return;
+        }
+        let key = LegKey { call: self.call, side };
+        let before = self.connections[side.index()].take();
+        self.joins += 1;
+        let joined = Connection::new(key, negotiated, (&self.limits, self.joins << 32), before);
+        self.connections[side.index()] = joined.map_or_else(|before| before, Some);
+        self.connect();
+        if let Some(other) = &mut self.connections[side.other().index()] {
+            other.want_keyframes();
+            other.ask(now, out);
+        }
+        self.next_report.get_or_insert(now + REPORT_EVERY);
+    }
+
+    /// Disconnects a side.
+    pub(crate) fn leave(&mut self, side: Side, out: &mut Outbox) {
+        self.connections[side.index()] = None;
+        self.connect();
+        self.close_if_settled(out);
+    }
+
+    /// Stops forwarding, and waits for the last proof.
+    pub(crate) fn close(&mut self, now: MonotonicUs, out: &mut Outbox) {
+        if !self.is_closing() {
+            self.phase = Phase::Closing { until: now + CLOSE_WITHIN };
+            self.close_if_settled(out);
+        }
+    }
+
+    /// Takes a datagram from a side's client.
+    pub(crate) fn receive(
+        &mut self,
+        now: MonotonicUs,
+        side: Side,
+        datagram: &mut [u8],
+        out: &mut Outbox,
+    ) {
+        // RFC 5761 section 4: the second byte tells RTCP's packet types from RTP's payload types.
+        match datagram.get(1) {
+            Some(192..=223) => self.control(now, side, datagram, out),
+            Some(_) => self.media(now, side, datagram, out),
+            None => {}
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn wake(&mut self, now: MonotonicUs, out: &mut Outbox) {
+        match self.phase {
+            Phase::Open | Phase::Cut => self.report_and_ask(now, out),
+            Phase::Closing { until } if until <= now => self.finish(out),
+            Phase::Closing { .. } | Phase::Closed => {}
+        }
+    }
+
+    /// When it wants to be woken.
+    pub(crate) fn due(&self) -> Option<MonotonicUs> {
+        match self.phase {
+            Phase::Open | Phase::Cut => {
+                let connections = self.connections.iter().flatten();
+                connections.filter_map(Connection::due).chain(self.next_report).min()
+            }
+            Phase::Closing { until } => Some(until),
+            Phase::Closed => None,
+        }
+    }
+
+    /// Whether the room is over.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    const fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing { .. } | Phase::Closed)
+    }
+
+    fn report_and_ask(&mut self, now: MonotonicUs, out: &mut Outbox) {
+        let report = self.next_report.is_some_and(|due| due <= now);
+        for connection in self.connections.iter_mut().flatten() {
+            if connection.arrivals.due().is_some_and(|due| due <= now) {
+                connection.tell_arrivals(out);
+            }
+            connection.ask(now, out);
+            if report {
+                connection.tell_reception(now, out);
+            }
+        }
+        if report {
+            let anyone = self.connections.iter().any(Option::is_some);
+            self.next_report = anyone.then(|| now + REPORT_EVERY);
+            if anyone {
+                let (to_fan, to_host) = self.carried();
+                out.tell(Event::Reported { call: self.call, to_fan, to_host });
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        let [fan, host] = &mut self.connections;
+        let none = &mut [][..];
+        let fan = fan.as_mut().map_or(&mut [][..], |fan| &mut fan.lines);
+        let host = host.as_mut().map_or(none, |host| &mut host.lines);
+        connect(fan, host);
+        connect(host, fan);
+    }
+
+    fn cut(&mut self, out: &mut Outbox) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Cut;
+            out.tell(Event::LimitReached { call: self.call });
+        }
+    }
+
+    /// Acts on what has been proven since.
+    fn note_proof(&mut self, out: &mut Outbox) {
+        if !self.flowing && self.toward(Side::Fan).evidence.is_proven() {
+            self.flowing = true;
+            out.tell(Event::Flowing { call: self.call });
+        }
+        self.close_if_settled(out);
+    }
+
+    fn close_if_settled(&mut self, out: &mut Outbox) {
+        let settled = self.toward(Side::Fan).evidence.is_settled()
+            || self.connections[Side::Fan.index()].is_none();
+        if settled && matches!(self.phase, Phase::Closing { .. }) {
+            self.finish(out);
+        }
+    }
+
+    fn finish(&mut self, out: &mut Outbox) {
+        self.phase = Phase::Closed;
+        let (to_fan, to_host) = self.carried();
+        out.tell(Event::Closed { call: self.call, to_fan, to_host });
+    }
+
+    fn carried(&self) -> (Carried, Carried) {
+        (self.toward(Side::Fan).carried(), self.toward(Side::Host).carried())
+    }
+
+    const fn toward(&self, side: Side) -> &Direction {
+        &self.toward[side.index()]
+    }
+
+    /// The most media time that may go to a side.
+    const fn ceiling(&self, side: Side) -> ElapsedMs {
+        match side {
+            Side::Fan => self.funded,
+            Side::Host => ElapsedMs(u64::MAX),
+        }
+    }
+
+    /// A side's connection, and the other side's.
+    fn pair(&mut self, side: Side) -> (Option<&mut Connection>, Option<&mut Connection>) {
+        let [fan, host] = &mut self.connections;
+        match side {
+            Side::Fan => (fan.as_mut(), host.as_mut()),
+            Side::Host => (host.as_mut(), fan.as_mut()),
+        }
+    }
+}

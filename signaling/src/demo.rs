@@ -1,0 +1,119 @@
+//! The demo's own addresses: ready-made people, and coins that cost nothing.
+
+use crate::config::{Demo, decimal};
+use crate::hub::{BALANCE_TIMEOUT, BalanceAnswer, Message};
+use crate::problem::Problem;
+use crate::routes::Desk;
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{HeaderMap, StatusCode};
+use futures::future::try_join_all;
+use protocol::ErrorCode;
+use protocol::token::Role;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use units::{MicroCoins, UserId};
+
+/// How long a demo token is good for, in seconds: a day of trying things out.
+const TOKEN_SECONDS: u64 = 24 * 60 * 60;
+/// The most that one request adds. Enough for hours of any call, and far from a wallet's limit.
+const CREDIT_MAX: MicroCoins = MicroCoins::coins(1_000);
+/// Longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 64;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct People {
+    people: Vec<Person>,
+}
+
+#[derive(Debug, Serialize)]
+struct Person {
+    id: UserId,
+    name: String,
+    role: Role,
+    token: String,
+    balance_micro: MicroCoins,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Credit {
+    user: UserId,
+    #[serde(deserialize_with = "decimal")]
+    coins: MicroCoins,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Balance {
+    balance_micro: MicroCoins,
+}
+
+/// `GET /v1/demo/people`
+pub(crate) async fn people(State(desk): State<Arc<Desk>>) -> Result<Json<People>, Problem> {
+    let demo = demo(&desk)?;
+    let exp = desk.clock.unix().0 / 1_000 + TOKEN_SECONDS;
+    let people = demo.users.iter().map(async |user| {
+        let id = user.id.clone();
+        let ask = |answer| Message::Balance { user: id, answer };
+        Ok::<_, Problem>(Person {
+            id: user.id.clone(),
+            name: user.name.clone(),
+            role: user.role,
+            token: desk.token_key.sign(&user.id, &user.name, user.role, exp),
+            balance_micro: ask_meter(&desk, ask).await?,
+        })
+    });
+    Ok(Json(People { people: try_join_all(people).await? }))
+}
+
+/// `POST /v1/demo/credit`
+pub(crate) async fn credit(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    body: Result<Json<Credit>, JsonRejection>,
+) -> Result<Json<Balance>, Problem> {
+    let demo = demo(&desk)?;
+    let key = idempotency_key(&headers)?;
+    let Json(Credit { user, coins }) =
+        body.map_err(|rejection| Problem::malformed(rejection.body_text()))?;
+    if !demo.users.iter().any(|person| person.id == user) {
+        return Err(Problem::not_found());
+    }
+    if coins == MicroCoins::ZERO || coins > CREDIT_MAX {
+        return Err(Problem::malformed(format!("coins must be above 0 and at most {CREDIT_MAX}")));
+    }
+    // The key counts per user: one who guesses another's key does not swallow their credit.
+    let id = format!("demo:{user}:{key}");
+    let ask = |answer| Message::Credit { user, amount: coins, id, answer };
+    Ok(Json(Balance { balance_micro: ask_meter(&desk, ask).await? }))
+}
+
+fn demo(desk: &Desk) -> Result<&Demo, Problem> {
+    desk.demo.as_ref().ok_or_else(Problem::not_found)
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let good = |key: &&str| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(plain);
+    key.filter(good).ok_or_else(|| {
+        Problem::malformed("the header Idempotency-Key is needed: 1 to 64 of A-Z a-z 0-9 . _ -")
+    })
+}
+
+async fn ask_meter(
+    desk: &Desk,
+    ask: impl FnOnce(oneshot::Sender<BalanceAnswer>) -> Message,
+) -> Result<MicroCoins, Problem> {
+    let unavailable = |code| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code);
+    let (answer, answered) = oneshot::channel();
+    let sent = desk.hub.send(ask(answer)).await;
+    sent.map_err(|_| unavailable(ErrorCode::ServerDraining))?;
+    match timeout(BALANCE_TIMEOUT, answered).await {
+        Ok(Ok(balance)) => balance.map_err(unavailable),
+        Ok(Err(_)) | Err(_) => Err(unavailable(ErrorCode::BillingUnavailable)),
+    }
+}

@@ -152,6 +152,7 @@ class App {
   #mount(name, moveFocus) {
     const first = this.#viewName === null;
     this.#view?.destroy?.();
+    if (name === "blocked") this.#hideNotice();
     for (const sheet of document.querySelectorAll("dialog")) sheet.close();
     this.#view = VIEWS[name](this);
     this.#viewName = name;
@@ -224,7 +225,7 @@ class App {
   #showNotice(text, code, urgent) {
     clearTimeout(this.#noticeTimer);
     put(byId("notice-text"), text);
-    mark(byId("notice"), { "data-code": code, "data-urgent": urgent });
+    mark(byId("notice"), { "data-code": code, "data-urgent": urgent, "data-testid": "notice" });
     show(byId("notice"), true);
     this.announce(text, urgent ? "assertive" : "polite");
   }
@@ -232,7 +233,7 @@ class App {
   #hideNotice() {
     clearTimeout(this.#noticeTimer);
     show(byId("notice"), false);
-    mark(byId("notice"), { "data-code": null });
+    mark(byId("notice"), { "data-code": null, "data-testid": null });
   }
 
   #switchLanguage() {

@@ -14,7 +14,7 @@ export async function demoPeople() {
   return Array.isArray(body) ? body : body.people;
 }
 
-/** Adds coins once, even if the answer was lost and the request had to be repeated. */
+/** Adds coins once, even if the answer was lost and the request repeated; resolves to the new balance. */
 export async function addCoins(user) {
   const request = {
     method: "POST",
@@ -24,7 +24,7 @@ export async function addCoins(user) {
   const response = await fetch("/v1/demo/credit", request)
     .catch(() => fetch("/v1/demo/credit", request))
     .catch(() => null);
-  if (response?.ok) return;
+  if (response?.ok) return (await response.json()).balance_micro;
   const problem = await response?.json().catch(() => null);
   throw new CoinlineError(problem?.code ?? "client.credit");
 }

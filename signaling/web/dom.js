@@ -79,7 +79,7 @@ export function coinSign() {
 export function avatar(person, size = "") {
   const node = h("span", { class: `avatar ${size}`, "aria-hidden": "true" }, [...person.name][0]?.toUpperCase() ?? "?");
   let sum = 0;
-  for (const letter of person.id ?? person.user) sum = (sum * 31 + letter.codePointAt(0)) % 997;
+  for (const letter of person.id ?? person.user) sum = (sum * 31 + letter.codePointAt(0)) % 1009;
   node.style.setProperty("--hue", String(HUES[sum % HUES.length]));
   return node;
 }

@@ -9,10 +9,13 @@ const DIGITS = 6;
 let locale = "en";
 let digits = [..."0123456789"];
 let point = ".";
+/** Arabic has one-letter short units that few would read as minutes. */
+let unitDisplay = "short";
 
 /** Sets the locale of everything below. */
 export function setFormatLocale(tag) {
   locale = tag;
+  unitDisplay = tag.startsWith("ar") ? "long" : "short";
   const plain = new Intl.NumberFormat(tag, { useGrouping: false });
   digits = Array.from({ length: 10 }, (_, digit) => plain.format(digit));
   point = new Intl.NumberFormat(tag, { minimumFractionDigits: 1 })
@@ -65,6 +68,11 @@ export function share(micro, bps) {
   return Number((BigInt(micro) * BigInt(bps)) / 10_000n);
 }
 
+/** How long a balance lasts at a price per minute, or null if it costs nothing. */
+export function lastsMs(balanceMicro, rateMicroPerMin) {
+  return rateMicroPerMin === 0 ? null : Number((BigInt(balanceMicro) * 60_000n) / BigInt(rateMicroPerMin));
+}
+
 /** A share as a percentage. */
 export function percent(bps) {
   return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 2 }).format(bps / 10_000);
@@ -93,7 +101,7 @@ export function duration(ms) {
   // From five minutes on, seconds are noise.
   const last = seconds >= 300 ? 2 : 3;
   const shown = parts.slice(first, last).filter(([, value]) => value > 0);
-  const list = new Intl.ListFormat(locale, { type: "unit", style: "short" });
+  const list = new Intl.ListFormat(locale, { type: "unit", style: unitDisplay });
   return list.format(shown.map(([name, value]) => unit(name, value)));
 }
 
@@ -115,5 +123,5 @@ export function whole(value) {
 }
 
 function unit(name, value) {
-  return new Intl.NumberFormat(locale, { style: "unit", unit: name, unitDisplay: "short" }).format(value);
+  return new Intl.NumberFormat(locale, { style: "unit", unit: name, unitDisplay }).format(value);
 }

@@ -67,6 +67,12 @@ export function render(text, values, rules) {
   const form = typeof text === "string" ? text : (text[rules.select(values.count)] ?? text.other);
   return form.replace(/\{(\w+)\}/g, (_, name) => {
     const value = name === "count" ? whole(values.count) : String(values[name]);
-    return `\u2068${value}\u2069`;
+    return against(value) ? `\u2068${value}\u2069` : value;
   });
+}
+
+/** Whether a value runs against the language's direction, and so needs to be kept apart. */
+function against(value) {
+  const rightToLeft = /[\u0590-\u08ff]/.test(value);
+  return LANGUAGES[language].direction === "rtl" ? /[A-Za-z\u00c0-\u024f]/.test(value) : rightToLeft;
 }

@@ -133,8 +133,7 @@ export class Session extends EventTarget {
   }
 
   async topUp() {
-    await addCoins(this.person.id);
-    this.balance = await this.client.balance().catch(() => this.balance);
+    this.balance = await addCoins(this.person.id);
     this.#changed();
   }
 

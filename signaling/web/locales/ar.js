@@ -208,6 +208,7 @@ export default {
     "error.media.unavailable": "لا يمكن توصيل الصوت والصورة الآن.",
     "error.server.draining": "يُعاد تشغيل الخادم. حاول بعد لحظة.",
     "error.server.internal": "حدث خطأ من جهتنا.",
+    "error.http.not_found": "لم يُعثر على هذا في الخادم. أعد تحميل الصفحة.",
     "error.session.lost": "انقطع الاتصال قبل أن يتم ذلك. أعد المحاولة.",
     "error.session.replaced": "سجّلت الدخول من مكان آخر.",
     "error.client.timeout": "تأخر الخادم في الرد. أعد المحاولة.",

@@ -201,6 +201,7 @@ export default {
     "error.media.unavailable": "Sound and picture can't be connected right now.",
     "error.server.draining": "The server is restarting. Try again in a moment.",
     "error.server.internal": "Something went wrong on our side.",
+    "error.http.not_found": "This was not found on the server. Reload the page.",
     "error.session.lost": "The connection was lost before this was done. Try again.",
     "error.session.replaced": "You are signed in elsewhere.",
     "error.client.timeout": "The server takes too long to answer. Try again.",

@@ -1,7 +1,7 @@
 /** A call from its first ring to its last second: the other side, the money, the controls. */
 
 import { avatar, h, mark, put, show, swapIcon } from "../dom.js";
-import { duration } from "../format.js";
+import { duration, lastsMs } from "../format.js";
 import { errorText, t } from "../i18n.js";
 import { button, during, heading, money, running } from "../parts.js";
 import { keepPlaying, play } from "../sounds.js";
@@ -181,7 +181,7 @@ class CallView {
     this.spent.set(tick?.charged_micro ?? 0);
     this.earned.set(tick?.host_micro ?? 0);
     this.balance.set(balance);
-    this.remaining.set(tick?.remaining_ms ?? null);
+    this.remaining.set(tick?.remaining_ms ?? this.#lastsMs());
     const left = tick ? tick.remaining_ms / Math.max(1, tick.remaining_ms + tick.proven_ms) : 1;
     this.gauge.style.setProperty("--left", String(left));
     mark(this.gauge, { "aria-valuenow": Math.round(left * 100) });
@@ -191,6 +191,12 @@ class CallView {
     if (!low) return;
     const time = duration(tick ? Math.min(tick.remaining_ms, lowFunds.threshold_ms) : lowFunds.remaining_ms);
     put(this.lowText, this.host ? t("call.low_funds_host", { name: this.name, time }) : t("call.low_funds", { time }));
+  }
+
+  /** Before the first tick: how long the fan's balance lasts; hosts are not told balances. */
+  #lastsMs() {
+    const { balance, call } = this.session;
+    return this.host || balance === null ? null : lastsMs(balance, call.rate_micro_per_min);
   }
 
   #updateControls(call, media) {

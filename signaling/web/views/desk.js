@@ -24,11 +24,13 @@ export function deskView(app) {
   const publish = during(goOnline, async () => {
     const wanted = Object.fromEntries(prices.filter((field) => field.offered).map((field) => [field.medium, field.micro]));
     const wrong = prices.find((field) => field.offered && !field.valid);
-    put(problem, wrong ? wrong.rule() : Object.keys(wanted).length === 0 ? t("desk.nothing_offered") : "");
-    if (problem.textContent) {
-      wrong?.input.focus();
-      return;
+    put(problem, Object.keys(wanted).length === 0 ? t("desk.nothing_offered") : "");
+    if (wrong) {
+      // Its own line says what would be right.
+      wrong.input.focus();
+      app.announce(wrong.rule(), "assertive");
     }
+    if (wrong || problem.textContent) return;
     const change = session.online;
     await session.goOnline(wanted);
     if (change) app.notify("desk.updated");

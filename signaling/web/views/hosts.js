@@ -1,7 +1,7 @@
 /** A fan's home: the balance, and the hosts one can call. */
 
 import { avatar, h, mark, put, show } from "../dom.js";
-import { coins, duration } from "../format.js";
+import { coins, duration, lastsMs } from "../format.js";
 import { t } from "../i18n.js";
 import { button, during, emptyState, heading, money, perMinute } from "../parts.js";
 import { openQuote } from "./quote.js";
@@ -85,9 +85,3 @@ function callButton(app, { user, name }, medium) {
   };
   return { node, update };
 }
-
-/** How long a balance lasts at a rate; the quote adds what only the server knows (free time). */
-function lastsMs(balanceMicro, rateMicro) {
-  return rateMicro === 0 ? null : Number((BigInt(balanceMicro) * 60_000n) / BigInt(rateMicro));
-}
-

@@ -112,7 +112,8 @@ class App {
   /** A passing note: a text, an error, or both. */
   notify(key, { error = null, values = {} } = {}) {
     const text = [error && errorText(error), key && t(key, values)].filter(Boolean).join(" ");
-    this.#showNotice(text, error?.code ?? key, error !== null);
+    // With a text of its own, an error is a remark: something else was done instead.
+    this.#showNotice(text, error?.code ?? key, error !== null && key === null);
     this.#noticeTimer = setTimeout(() => this.#hideNotice(), NOTICE_MS);
   }
 

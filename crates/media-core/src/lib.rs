@@ -20,6 +20,9 @@ mod srtp;
 mod token_bucket;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use event::{Carried, Event, Input};
 pub use forwarder::Forwarder;
 pub use leg::{Codec, ExtensionIds, MediaKind, MediaLine, Mid, NegotiatedLeg, SrtpProfile};

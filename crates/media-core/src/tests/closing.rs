@@ -1,0 +1,84 @@
+//! How a room ends.
+
+use super::call::{CALL, Call, leg};
+use super::client::negotiated;
+use crate::*;
+use units::ElapsedMs;
+
+fn closed(call: &Call) -> Option<(u64, u64)> {
+    match call.events.last() {
+        Some(Event::Closed { to_fan, .. }) => Some((to_fan.forwarded_ms.0, to_fan.proven_ms.0)),
+        _ => None,
+    }
+}
+
+/// Three packets 20 ms apart, of which two are confirmed; then the room is closed.
+fn closing() -> Call {
+    let mut call = Call::new(60_000);
+    for sequence in 0..3 {
+        call.audio(sequence);
+        call.pass(20);
+    }
+    call.confirm(&[0, 1]);
+    call.input(Input::CloseRoom { call: CALL });
+    assert_eq!(closed(&call), None);
+    call
+}
+
+#[test]
+fn a_closing_room_forwards_nothing_and_waits_for_the_last_proof() {
+    let mut call = closing();
+    call.fan.packets();
+    call.audio(3);
+    assert!(call.fan.packets().is_empty());
+    call.pass(1_000);
+    call.confirm(&[2]);
+    assert_eq!(closed(&call), Some((40, 40)));
+    assert_eq!(call.forwarder.next_wake().map(|at| at.0 > call.now_us), Some(true));
+    call.pass(10_000);
+    assert_eq!(call.forwarder.next_wake(), None, "forgotten");
+}
+
+#[test]
+fn proof_that_never_comes_is_waited_for_two_seconds() {
+    let mut call = closing();
+    call.pass(1_999);
+    call.input(Input::CloseRoom { call: CALL });
+    assert_eq!(closed(&call), None);
+    call.pass(1);
+    assert_eq!(closed(&call), Some((40, 20)));
+}
+
+#[test]
+fn a_fan_that_has_left_is_not_waited_for() {
+    let mut call = closing();
+    call.input(Input::Leave { leg: leg(Side::Host) });
+    assert_eq!(closed(&call), None);
+    call.input(Input::Leave { leg: leg(Side::Fan) });
+    assert_eq!(closed(&call), Some((40, 20)));
+}
+
+#[test]
+fn nobody_joins_a_closing_room() {
+    let mut call = closing();
+    call.input(Input::Join { leg: leg(Side::Host), negotiated: negotiated(3) });
+    call.input(Input::SetLimit { call: CALL, funded: ElapsedMs(0) });
+    call.confirm(&[2]);
+    // The limit was lowered below what is proven: that stays, and nothing is added.
+    assert_eq!(closed(&call), Some((40, 20)));
+    assert!(!call.events.contains(&Event::LimitReached { call: CALL }));
+}
+
+#[test]
+fn an_unknown_room_is_closed_already() {
+    let mut call = closing();
+    call.confirm(&[2]);
+    call.events.clear();
+    call.input(Input::CloseRoom { call: CALL });
+    let none = Carried::default();
+    assert_eq!(call.events, [Event::Closed { call: CALL, to_fan: none, to_host: none }]);
+    call.input(Input::SetLimit { call: CALL, funded: ElapsedMs(5) });
+    call.input(Input::Join { leg: leg(Side::Fan), negotiated: negotiated(1) });
+    call.audio(9);
+    assert_eq!(call.events.len(), 1);
+}

@@ -1,0 +1,55 @@
+//! What clients are told about their own packets, and about each other's clocks.
+
+use super::call::Call;
+use super::client::VIDEO;
+use crate::rtcp;
+use crate::*;
+
+const KEY: &[u8] = &[0x10, 0x00, 1, 2, 3];
+
+#[test]
+fn arrivals_are_told_after_50_ms() {
+    let mut call = Call::new(60_000);
+    call.audio(1);
+    call.pass(20);
+    call.host.rtp(VIDEO, 0xb0, 1, KEY); // lost: number 1
+    call.audio(2);
+    call.pass(29);
+    assert_eq!(call.host.reports(), [""; 0]);
+    call.pass(1);
+    assert_eq!(call.host.reports(), ["arrived 0@1000000 2@1020000"]);
+    call.pass(900);
+    assert_eq!(call.host.reports(), [""; 0], "nothing new");
+}
+
+#[test]
+fn reception_is_reported_every_second() {
+    let mut call = Call::new(60_000);
+    call.video(65_535, KEY);
+    call.video(2, KEY);
+    call.control(Side::Host, |bytes| {
+        rtcp::sender_report(bytes, 0xb0, 0x0001_0002_0003_0004, 0, 0, 0);
+    });
+    call.pass(1_000);
+    let reports = call.host.reports();
+    let last: Vec<_> = reports.iter().filter(|report| report.starts_with("receiver")).collect();
+    let lsr = 0x0002_0003;
+    assert_eq!(last, [&format!("receiver b0 highest 65538 lost 2 lsr {lsr} dlsr 65536")]);
+}
+
+#[test]
+fn sender_reports_keep_the_wall_clock_and_move_the_timestamp() {
+    let mut call = Call::new(60_000);
+    call.video(1, KEY);
+    call.pass(1_000);
+    // A new source: timestamps of the feed go on from 960 by one second.
+    let datagram = call.host.rtp(VIDEO, 0xb7, 10, KEY);
+    call.send(Side::Host, datagram);
+    call.fan.inbox.clear();
+    for ssrc in [0xb0, 0xb7] {
+        call.control(Side::Host, |bytes| rtcp::sender_report(bytes, ssrc, 77, 9_600 + 450, 9, 9));
+    }
+    let ours = call.fan.negotiated.lines[VIDEO].ssrc;
+    let moved = 960 + 90_000 + 450;
+    assert_eq!(call.fan.reports(), [format!("sender {ours} ntp 77 rtp {moved}")]);
+}

@@ -1,0 +1,10 @@
+//! Whole calls: a forwarder between two clients that hold the other ends' keys.
+
+mod call;
+mod client;
+mod closing;
+mod feedback;
+mod forwarding;
+mod repair;
+mod strangers;
+mod totals;

@@ -1,0 +1,216 @@
+//! The bill's basis: forwarded and proven time, and the cut.
+
+use super::call::{CALL, Call, leg};
+use super::client::{AUDIO, AUDIO_SSRC, negotiated};
+use crate::*;
+use proptest::prelude::*;
+use units::ElapsedMs;
+
+/// `forwarded/proven` to the fan.
+fn to_fan(call: &mut Call) -> String {
+    let carried = call.totals().0;
+    format!("{}/{}", carried.forwarded_ms.0, carried.proven_ms.0)
+}
+
+fn set_limit(call: &mut Call, funded_ms: u64) {
+    call.input(Input::SetLimit { call: CALL, funded: ElapsedMs(funded_ms) });
+}
+
+/// The host sends packets 20 ms apart.
+fn speak(call: &mut Call, sequences: std::ops::Range<u16>) {
+    for sequence in sequences {
+        call.audio(sequence);
+        call.pass(20);
+    }
+}
+
+fn limit_reached(call: &Call) -> usize {
+    call.events.iter().filter(|event| **event == Event::LimitReached { call: CALL }).count()
+}
+
+#[test]
+fn only_what_the_fan_confirmed_is_proven() {
+    let mut call = Call::new(60_000);
+    speak(&mut call, 0..10);
+    assert_eq!(call.events, []);
+    call.confirm(&[0, 1, 3, 5]);
+    assert_eq!(call.events, [Event::Flowing { call: CALL }]);
+    assert_eq!(to_fan(&mut call), "180/100");
+    call.confirm(&[4, 5]);
+    assert_eq!(to_fan(&mut call), "180/100");
+    call.confirm(&[9]);
+    // Numbers that were never sent prove nothing.
+    call.confirm(&[10, 11, 5_000, 65_000]);
+    assert_eq!(to_fan(&mut call), "180/180");
+    assert_eq!(call.events.iter().filter(|e| matches!(e, Event::Flowing { .. })).count(), 1);
+}
+
+#[test]
+fn the_fans_own_media_is_not_the_hosts() {
+    let mut call = Call::new(60);
+    for sequence in 0..10 {
+        let datagram = call.fan.rtp(AUDIO, AUDIO_SSRC, sequence, b"hello");
+        call.send(Side::Fan, datagram);
+        call.pass(20);
+    }
+    let (to_fan, to_host) = call.totals();
+    assert_eq!((to_fan.forwarded_ms, to_host.forwarded_ms), (ElapsedMs(0), ElapsedMs(180)));
+    assert_eq!(limit_reached(&call), 0);
+}
+
+#[test]
+fn the_call_is_cut_at_the_last_funded_millisecond() {
+    let mut call = Call::new(50);
+    speak(&mut call, 0..10);
+    assert_eq!(call.fan.packets().len(), 4, "0, 20, 40 and the one in which 50 lies");
+    assert_eq!(limit_reached(&call), 1);
+    call.confirm(&[0, 1, 2]);
+    assert_eq!(to_fan(&mut call), "50/40");
+    call.confirm(&[3]);
+    assert_eq!(to_fan(&mut call), "50/50");
+    let datagram = call.fan.rtp(AUDIO, AUDIO_SSRC, 1, b"hello");
+    call.send(Side::Fan, datagram);
+    assert!(call.host.packets().is_empty(), "neither way");
+}
+
+#[test]
+fn a_call_without_funds_is_cut_at_once() {
+    let mut call = Call::new(0);
+    assert_eq!(call.events, [Event::LimitReached { call: CALL }]);
+    speak(&mut call, 0..3);
+    assert!(call.fan.packets().is_empty());
+    assert_eq!(to_fan(&mut call), "0/0");
+}
+
+#[test]
+fn a_raised_limit_lets_a_cut_call_go_on_without_a_gap() {
+    let mut call = Call::new(20);
+    speak(&mut call, 0..5);
+    set_limit(&mut call, 20);
+    assert_eq!(limit_reached(&call), 1);
+    set_limit(&mut call, 1_000);
+    speak(&mut call, 5..8);
+    let sequences: Vec<_> = call.fan.packets().iter().map(|p| p.sequence - 4_096).collect();
+    assert_eq!(sequences, [0, 1, 2, 3, 4]);
+    set_limit(&mut call, 10);
+    assert_eq!(limit_reached(&call), 2);
+    assert_eq!(call.totals().0.forwarded_ms, ElapsedMs(140), "nothing is taken back");
+}
+
+#[test]
+fn a_rejoin_continues_the_totals_but_does_not_bill_the_time_between() {
+    let mut call = Call::new(60_000);
+    speak(&mut call, 0..6);
+    call.confirm(&[5]);
+    call.input(Input::Leave { leg: leg(Side::Fan) });
+    call.pass(5_000);
+    call.rejoin(Side::Fan, negotiated(3));
+    speak(&mut call, 6..12);
+    call.confirm(&[0, 5]);
+    // 100 ms each; of the first 100 only the last moment was confirmed.
+    assert_eq!(to_fan(&mut call), "200/100");
+}
+
+#[test]
+fn repetitions_are_no_evidence() {
+    let mut call = Call::new(60_000);
+    call.video(1, &[0x10, 0x00]);
+    call.pass(500);
+    let media = call.fan.negotiated.lines[1].ssrc;
+    call.control(Side::Fan, |bytes| crate::rtcp::nack(bytes, 1, media, &[4_096]));
+    call.confirm(&[0, 1]);
+    assert_eq!(to_fan(&mut call), "0/0");
+}
+
+/// A fan that can't confirm by number.
+fn by_reports() -> Call {
+    let mut fan = negotiated(1);
+    fan.lines.iter_mut().for_each(|line| line.transport_cc = false);
+    Call::with(60_000, fan, negotiated(2))
+}
+
+#[test]
+fn receiver_reports_prove_what_was_not_lost() {
+    let mut call = by_reports();
+    speak(&mut call, 0..101);
+    call.confirm(&[0, 1, 2, 100]);
+    assert_eq!(to_fan(&mut call), "2000/0", "not agreed on");
+    call.receiver_report(AUDIO, 4_096, 0);
+    call.receiver_report(AUDIO, 4_096 + 50, 0);
+    assert_eq!(to_fan(&mut call), "2000/1000");
+    // 10 of 50 lost: at most 220 ms in a row.
+    call.receiver_report(AUDIO, 4_096 + 100, 10);
+    call.receiver_report(AUDIO, 4_096 + 100, 10);
+    call.receiver_report(AUDIO, 4_096 + 20, 0);
+    assert_eq!(to_fan(&mut call), "2000/2000");
+    assert_eq!(call.totals().0.lost, 10);
+}
+
+#[test]
+fn receiver_reports_with_long_losses_prove_their_last_packet_alone() {
+    let mut call = by_reports();
+    speak(&mut call, 0..101);
+    call.receiver_report(AUDIO, 4_096, 0);
+    // 40 of 50 lost: they may have made an outage of 820 ms.
+    call.receiver_report(AUDIO, 4_096 + 50, 40);
+    assert_eq!(to_fan(&mut call), "2000/0");
+    call.receiver_report(AUDIO, 4_096 + 100, 40);
+    assert_eq!(to_fan(&mut call), "2000/1000");
+    // What was never sent can't be proven.
+    call.receiver_report(AUDIO, 4_096 + 200, 40);
+    assert_eq!(to_fan(&mut call), "2000/1000");
+}
+
+#[test]
+fn loss_on_the_way_to_us_is_not_held_against_the_listener() {
+    let mut call = by_reports();
+    speak(&mut call, 0..10);
+    speak(&mut call, 50..60);
+    call.receiver_report(AUDIO, 4_096, 0);
+    call.receiver_report(AUDIO, 4_096 + 59, 40);
+    assert_eq!(to_fan(&mut call), "380/380");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Any mix of loss, silence, late and lost feedback and limits.
+    #[test]
+    fn proven_never_passes_forwarded_nor_forwarded_the_funds_or_the_clock(
+        funded in 0u64..4_000,
+        steps in prop::collection::vec((0u64..5, 1u64..700, any::<u16>()), 1..120),
+    ) {
+        let mut call = Call::new(funded);
+        let began = call.now_us;
+        let (mut sequence, mut sent) = (0u16, 0u16);
+        for (what, ms, number) in steps {
+            match what {
+                0 | 1 => {
+                    sequence = sequence.wrapping_add(1 + number % 3);
+                    call.audio(sequence);
+                    sent += call.fan.packets().len() as u16;
+                }
+                2 => call.pass(ms),
+                3 if sent > 0 => call.confirm(&[number % (sent + 2)]),
+                _ => {}
+            }
+            call.pass(ms % 60);
+        }
+        let carried = call.totals().0;
+        let passed = (call.now_us - began) / 1_000;
+        prop_assert!(carried.proven_ms <= carried.forwarded_ms);
+        prop_assert!(carried.forwarded_ms.0 <= funded.min(passed));
+        prop_assert_eq!(limit_reached(&call) == 1, carried.forwarded_ms.0 == funded);
+        let all: Vec<_> = (0..sent).collect();
+        if sent > 0 {
+            call.confirm(&all);
+            // Every packet since the last one confirmed is proven now; nothing before is.
+            let settled = call.totals().0;
+            prop_assert!(carried.proven_ms <= settled.proven_ms);
+            prop_assert!(settled.proven_ms <= settled.forwarded_ms);
+        }
+        call.input(Input::CloseRoom { call: CALL });
+        call.pass(2_000);
+        let closed = matches!(call.events.last(), Some(Event::Closed { .. }));
+        prop_assert!(closed);
+    }
+}

@@ -145,6 +145,12 @@ impl Biller {
         Some(due.max(self.retry_at))
     }
 
+    /// How many calls are open or not settled yet.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.calls.len()
+    }
+
     /// Whether no call is open and nothing is with the store.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -1,4 +1,4 @@
-//! What the relay has counted of one call.
+//! What the relay has counted of one call (BILLING.md, rule 3).
 
 use crate::{CALL_MS_MAX, MediaTime};
 use std::collections::VecDeque;
@@ -60,7 +60,7 @@ impl Evidence {
     }
 
     /// Forwarded time that will never be proven, as far as is known: frozen seconds are free, so
-    /// the relay's limit moves on by as much.
+    /// the relay's limit moves on by as much (BILLING.md, rule 12).
     pub(crate) const fn lost(&self) -> ElapsedMs {
         self.ripe.saturating_sub(self.media.proven)
     }

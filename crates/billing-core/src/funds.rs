@@ -1,4 +1,4 @@
-//! How far a wallet goes that one or more calls draw on.
+//! How far a wallet goes that one or more calls draw on (BILLING.md, rule 13).
 
 use crate::{CALL_MS_MAX, Tariff};
 use units::{ElapsedMs, MicroCoins};

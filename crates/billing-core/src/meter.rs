@@ -5,11 +5,11 @@ use crate::funds::Draw;
 use crate::{EndReason, MediaTime, Output, Settlement, Split, Target, Terms};
 use units::{CallId, ElapsedMs, MicroCoins, MonotonicMs, UnixMs};
 
-/// Remaining time at which both sides are warned, longest first.
+/// Remaining time at which both sides are warned, longest first (BILLING.md, rule 14).
 const WARNINGS: [ElapsedMs; 3] =
     [ElapsedMs::from_secs(60), ElapsedMs::from_secs(30), ElapsedMs::from_secs(10)];
 
-/// How long after the end to wait for the relay's last report. Less would lose proof that is on
+/// How long after the end to wait for the relay's last report (BILLING.md, rule 17). Less would lose proof that is on
 /// its way (the relay waits 2 s for it); more would delay receipts of calls whose relay is gone.
 const LAST_REPORT_WAIT: ElapsedMs = ElapsedMs(5_000);
 

@@ -1,4 +1,4 @@
-//! The ledger's rows.
+//! The ledger's rows (BILLING.md, rule 8).
 //!
 //! Each row moves one positive amount from one account to another, so the books balance by
 //! construction. A row's key follows from what caused it, so posting twice posts once.

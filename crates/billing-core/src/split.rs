@@ -1,4 +1,4 @@
-//! Who gets which part of a charge.
+//! Who gets which part of a charge (BILLING.md, rule 7).
 
 use units::{MicroCoins, ShareBps};
 

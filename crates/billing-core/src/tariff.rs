@@ -1,7 +1,7 @@
 //! What media time costs, and how much media time an amount buys.
 //!
 //! * Units: micro-coins per minute; milliseconds of media.
-//! * Rounding: down, so the remainder stays with the fan (BILLING.md, rule 2).
+//! * Rounding: down, so the remainder stays with the fan (BILLING.md, rule 1).
 //! * Errors: none. [`Rate::MAX`] and [`CALL_MS_MAX`] rule out overflow.
 
 use serde::{Deserialize, Serialize};
@@ -49,8 +49,8 @@ impl Tariff {
         charge(self.rate, media.min(CALL_MS_MAX).saturating_sub(self.free))
     }
 
-    /// The media time that `funds` buy: the least at which the charge reaches them, and never less
-    /// than the free time. At most [`CALL_MS_MAX`], which is also the answer where nothing is ever
+    /// The media time that `funds` buy (BILLING.md, rule 11): the least at which the charge reaches
+    /// them, and never less than the free time. At most [`CALL_MS_MAX`], which is also the answer where nothing is ever
     /// charged.
     ///
     /// The charge of that very millisecond may exceed `funds` by less than a millisecond's price;

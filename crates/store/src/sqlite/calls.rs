@@ -8,6 +8,7 @@ use billing_core::{
 };
 use serde_json::json;
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 use units::{CallId, ElapsedMs, MicroCoins, UnixMs, UserId};
 
@@ -84,13 +85,21 @@ impl Drawn {
         .await?;
         let mut drawn = Self::default();
         for row in &rows {
-            let fan: UserId = parsed(row, "fan")?;
-            let wallet = Wallet { credited: money(row, "credited")?, spent: money(row, "spent")? };
-            let media = ElapsedMs(number(row, "media_ms")?);
-            drawn.calls.insert(parsed(row, "id")?, (fan.clone(), money(row, "charged")?, media));
-            drawn.wallets.insert(fan, wallet);
+            // One broken row must not stop the others' charges: its call counts as not there.
+            if let Err(error) = drawn.add(row) {
+                tracing::error!(%error, "a call can't be charged");
+            }
         }
         Ok(drawn)
+    }
+
+    fn add(&mut self, row: &SqliteRow) -> Result<(), Error> {
+        let fan: UserId = parsed(row, "fan")?;
+        let wallet = Wallet { credited: money(row, "credited")?, spent: money(row, "spent")? };
+        let media = ElapsedMs(number(row, "media_ms")?);
+        self.calls.insert(parsed(row, "id")?, (fan.clone(), money(row, "charged")?, media));
+        self.wallets.insert(fan, wallet);
+        Ok(())
     }
 
     fn raise(&mut self, target: &Target) {

@@ -36,20 +36,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The connection of a leg in place of `before`, or that one back if `negotiated` lacks keys.
-    /// Sources are counted from `first_epoch` on, above those of every connection before.
+    /// The connection that a leg has after a join: a new one in place of `before`, or `before` still
+    /// if `negotiated` is the same or lacks keys. Sources are counted from `first_epoch` on, above those of every connection before.
     pub(super) fn new(
         key: LegKey,
         negotiated: NegotiatedLeg,
         (limits, first_epoch): (&Limits, u64),
         before: Option<Self>,
-    ) -> Result<Self, Option<Self>> {
+    ) -> Option<Self> {
         let same_keys = |before: &Self| {
             before.negotiated.keying_material == negotiated.keying_material
                 && before.negotiated.profile == negotiated.profile
         };
         let (srtp, retired, arrivals, awaited) = match before {
-            Some(before) if before.negotiated == negotiated => return Ok(before),
+            Some(before) if before.negotiated == negotiated => return Some(before),
             // An index must not be sealed twice with one key, nor a number be given twice.
             Some(before) if same_keys(&before) => {
                 (before.srtp, before.retired, before.arrivals, before.awaited)
@@ -62,7 +62,7 @@ impl Connection {
                         let awaited = Awaited::new(limits.awaited_packets);
                         (srtp, Vec::new(), Arrivals::default(), awaited)
                     }
-                    Err(_) => return Err(before),
+                    Err(_) => return before,
                 }
             }
         };
@@ -75,7 +75,7 @@ impl Connection {
         };
         let lines = negotiated.lines.iter().map(line).collect();
         let resends = TokenBucket::new(limits.resend_bytes_per_s, limits.resend_burst_bytes);
-        Ok(Self { key, negotiated, srtp, lines, retired, arrivals, awaited, resends })
+        Some(Self { key, negotiated, srtp, lines, retired, arrivals, awaited, resends })
     }
 
     /// Takes in an opened RTP packet: notes its arrival, and finds its track.

@@ -98,8 +98,8 @@ impl Room {
         let key = LegKey { call: self.call, side };
         let before = self.connections[side.index()].take();
         self.joins += 1;
-        let joined = Connection::new(key, negotiated, (&self.limits, self.joins << 32), before);
-        self.connections[side.index()] = joined.map_or_else(|before| before, Some);
+        let sources = (&self.limits, self.joins << 32);
+        self.connections[side.index()] = Connection::new(key, negotiated, sources, before);
         self.connect();
         if let Some(other) = &mut self.connections[side.other().index()] {
             other.want_keyframes();

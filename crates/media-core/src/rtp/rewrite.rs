@@ -33,11 +33,10 @@ struct Shift {
 #[derive(Debug)]
 struct Source {
     epoch: u64,
-    /// The first outgoing index of this source: nothing of it may go below.
-    first: u64,
     /// The highest index placed or skipped.
     highest: u64,
     timestamp_offset: u32,
+    /// Ascending. Packets from before the first have no place.
     shifts: VecDeque<Shift>,
 }
 
@@ -71,8 +70,7 @@ impl Rewriter {
         }
         let source = self.source.as_mut().filter(|source| source.epoch == epoch)?;
         let shift = source.shifts.iter().rev().find(|shift| shift.from <= index)?;
-        let placed =
-            index.checked_add_signed(-shift.by).filter(|placed| *placed >= source.first)?;
+        let placed = index.checked_add_signed(-shift.by)?;
         let timestamp = timestamp.wrapping_add(source.timestamp_offset);
         if index >= source.highest {
             source.highest = index;
@@ -117,8 +115,7 @@ impl Rewriter {
         });
         let by = index.cast_signed() - self.next.cast_signed();
         let shifts = VecDeque::from([Shift { from: index, by }]);
-        self.source =
-            Some(Source { epoch, first: self.next, highest: index, timestamp_offset, shifts });
+        self.source = Some(Source { epoch, highest: index, timestamp_offset, shifts });
     }
 }
 

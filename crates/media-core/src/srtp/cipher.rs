@@ -18,8 +18,16 @@ const E_FLAG: u32 = 1 << 31;
 
 /// The keys of one direction for RTP or for RTCP.
 pub(super) enum Cipher {
-    Gcm { key: LessSafeKey, salt: [u8; 12] },
-    Cm { key: EncryptingKey, salt: [u8; 14], mac: hmac::Key },
+    Gcm {
+        key: LessSafeKey,
+        salt: [u8; 12],
+    },
+    /// Boxed, because the expanded keys take 1.7 KB that the common case has no use for.
+    Cm {
+        key: Box<EncryptingKey>,
+        salt: [u8; 14],
+        mac: Box<hmac::Key>,
+    },
 }
 
 impl fmt::Debug for Cipher {
@@ -72,7 +80,8 @@ impl Cipher {
         let key = UnboundCipherKey::new(&AES_128, key)
             .and_then(EncryptingKey::ctr)
             .expect("16 bytes are an AES-128 key");
-        Self::Cm { key, salt, mac: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, mac) }
+        let mac = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, mac);
+        Self::Cm { key: Box::new(key), salt, mac: Box::new(mac) }
     }
 
     /// Opens `packet` behind its `header_len` bytes of header; returns its length without the tag,

@@ -399,6 +399,18 @@ export class CallMedia extends EventTarget {
     return this.#offer();
   }
 
+  /**
+   * Switches the devices off but goes on listening: once a call is `ending`, this browser still has
+   * to confirm the last packets it received, or its bill stops short of them.
+   */
+  stopSending() {
+    this.#microphone = null;
+    this.#camera = null;
+    for (const track of this.stream.getTracks()) track.stop();
+    for (const kind of ["audio", "video"]) this.#replace(kind, null);
+  }
+
+  /** Ends it all; right after `call.ended`, not before. */
   close() {
     this.#enter("closed");
     this.#discard();

@@ -192,7 +192,7 @@ export class Session extends EventTarget {
       this.ended = null;
     }
     this.call = call;
-    if (call.state === "ending") this.#dropMedia();
+    if (call.state === "ending") this.media?.stopSending();
     else if (call.state !== "ringing" && this.#stream && !this.media) this.#connectMedia();
   }
 

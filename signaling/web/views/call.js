@@ -132,7 +132,8 @@ class CallView {
     const suffix = paused && this.host ? "_host" : "";
     tellIn(this.free, why && t(`call.free.${why}${suffix}`, values));
 
-    const peer = this.#peerNote(call);
+    const said = why === "paused_muted" && !this.host;
+    const peer = said ? null : this.#peerNote(call);
     tellIn(this.peerNote, peer && t(peer, values));
     const own = this.#ownNote(call, media);
     tellIn(this.ownNote, own && t(own));

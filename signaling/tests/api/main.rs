@@ -1,6 +1,8 @@
 //! The service over real sockets: a server on a free port, WebSocket and HTTP clients, and a
 //! counterpart that plays the billing meter and the media relay.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod bad_input;
 mod calls;
 mod client;

@@ -124,8 +124,9 @@ async fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
             }
         }
     }
+    // One that reads again in time sees the code; for others the connection just ends.
     let (code, frames) = fan.closed().await;
-    assert_eq!(code.or(Some(4002)), Some(4002));
+    assert!(code.is_none_or(|code| code == 4002), "{code:?}");
     assert!(frames.len() > 256);
     assert_eq!(host.ask(json!({"type": "ping"})).await["type"], "pong");
 }

@@ -27,16 +27,16 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let pick = 0..8_usize;
     prop_oneof![
-        2 => (0..5_usize).prop_map(|who| Step::Connect { who }),
-        2 => (0..5_usize, 0..6_u64).prop_map(|(who, after)| Step::Resume { who, after }),
-        2 => pick.clone().prop_map(|pick| Step::Cut { pick }),
-        12 => (pick.clone(), 0..13_u8, 0..4_usize, 0..2_u64)
+        1 => (0..5_usize).prop_map(|who| Step::Connect { who }),
+        1 => (0..5_usize, 0..6_u64).prop_map(|(who, after)| Step::Resume { who, after }),
+        1 => pick.clone().prop_map(|pick| Step::Cut { pick }),
+        20 => (pick.clone(), 0..13_u8, 0..4_usize, 0..4_u64)
             .prop_map(|(pick, kind, call, skip)| Step::Request { pick, kind, call, skip }),
-        8 => (pick.clone(), 0..8_u8).prop_map(|(pick, kind)| Step::Meter { pick, kind }),
+        12 => (pick.clone(), 0..8_u8).prop_map(|(pick, kind)| Step::Meter { pick, kind }),
         5 => (pick.clone(), 0..7_u8).prop_map(|(pick, kind)| Step::Relay { pick, kind }),
         1 => pick.prop_map(|pick| Step::Garbage { pick }),
-        2 => (1..12_000_u64).prop_map(|ms| Step::Wait { ms }),
-        3 => Just(Step::Wake),
+        1 => (1..12_000_u64).prop_map(|ms| Step::Wait { ms }),
+        1 => Just(Step::Wake),
     ]
 }
 

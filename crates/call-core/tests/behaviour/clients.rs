@@ -350,3 +350,24 @@ fn a_frame_that_is_too_large_costs_the_socket_but_not_the_session() {
         > asha2: welcome resumed",
     ]);
 }
+
+#[test]
+fn who_is_lost_while_the_call_is_ending_ends_it_no_second_time() {
+    play(
+        &[
+            LIVE,
+            &["
+        5000 asha cut
+        > meera: c1 Live with asha away
+        34_999 meera 3 hang_up c1
+        > relay: close c1
+        > meter: end c1 HungUpByHost
+        > meera: c1 Ending with asha away
+        > meera: ok re 3
+        35_000 wake
+        36_000 meter settled c1
+        > meera: ended c1 HungUpByHost with receipt"],
+        ]
+        .concat(),
+    );
+}

@@ -103,3 +103,34 @@ async fn demo_pairs(server: &Endpoint, calls: usize) -> Result<Vec<Pair>, Accoun
     let pairs = fans.into_iter().zip(hosts).take(calls);
     Ok(pairs.map(|(fan, host)| Pair { fan: login(fan), host: login(host) }).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn minted_logins_are_different_people_whom_the_secret_vouches_for() {
+        let key = TokenKey::new("key", &[7; 32]).unwrap();
+        let accounts = Accounts::Minted(key.clone());
+        let server = "http://127.0.0.1:1".parse().unwrap();
+        let pairs = accounts.pairs(&server, Clock::start(), 2).await.unwrap();
+        let people: Vec<_> = pairs
+            .iter()
+            .flat_map(|pair| [&pair.fan, &pair.host])
+            .map(|login| {
+                let claims = key.verify(&login.token).unwrap();
+                assert_eq!(claims.sub, login.user);
+                (login.user.as_str(), claims.coinline.role)
+            })
+            .collect();
+        assert_eq!(
+            people,
+            [
+                ("fan-1", Role::Fan),
+                ("host-1", Role::Host),
+                ("fan-2", Role::Fan),
+                ("host-2", Role::Host)
+            ]
+        );
+    }
+}

@@ -6,12 +6,13 @@
 use crate::media_sink::{Evidence, MediaSink};
 use crate::media_source::{
     OPUS_PACKET_EVERY, OPUS_PAYLOAD_TYPE, OpusSource, RTX_PAYLOAD_TYPE, VP8_FRAME_EVERY,
-    VP8_PAYLOAD_TYPE, Vp8Source,
+    VP8_PAYLOAD_TYPE, Vp8Source, begins_key_frame,
 };
 use rtc::interceptor::Registry;
 use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8,
 };
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RTCRtpRtxParameters, RtpCodecKind,
@@ -21,16 +22,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use units::Medium;
+use units::{ElapsedMs, Medium};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
-use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::media_stream::{MediaStreamTrack, Track};
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler,
     RTCBundlePolicy, RTCConfigurationBuilder, RTCPeerConnectionState, RTCSessionDescription,
     configure_nack, configure_rtcp_reports, configure_twcc,
 };
+
+/// How often a receiver without a picture asks for one: a few times the way there and back. More
+/// often would ask for a second key frame while the first is on its way.
+const KEY_FRAME_ASKED_EVERY: ElapsedMs = ElapsedMs(200);
 
 /// A connection that sends what its medium calls for and counts all that passes.
 pub struct MediaConnection {
@@ -45,6 +50,7 @@ pub struct MediaConnection {
 /// What the peer connection reports.
 struct Observer {
     state: watch::Sender<RTCPeerConnectionState>,
+    clock: Clock,
 }
 
 #[async_trait::async_trait]
@@ -53,9 +59,28 @@ impl PeerConnectionEventHandler for Observer {
         self.state.send_replace(state);
     }
 
-    /// Reads tracks to their end: the crate's queues are bounded, and it complains when they fill.
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        tokio::spawn(async move { while track.poll().await.is_some() {} });
+        tokio::spawn(watch_track(track, self.clock));
+    }
+}
+
+/// Reads a track to its end (the crate's queues are bounded, and it complains when they fill) and
+/// asks for a key frame as long as there is no picture to begin with, as a decoder does: the first
+/// packets may come before our end has its keys.
+async fn watch_track(track: Arc<dyn TrackRemote>, clock: Clock) {
+    let mut has_picture = track.kind().await != RtpCodecKind::Video;
+    let mut ask_next = clock.now();
+    while let Some(event) = track.poll().await {
+        let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
+        has_picture = has_picture || begins_key_frame(&packet.payload);
+        if !has_picture && clock.now() >= ask_next {
+            ask_next = clock.now() + KEY_FRAME_ASKED_EVERY;
+            let media_ssrc = packet.header.ssrc;
+            let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
+            if track.write_rtcp(vec![Box::new(request)]).await.is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -82,7 +107,7 @@ impl MediaConnection {
             .with_configuration(bundled.build())
             .with_media_engine(codecs)
             .with_interceptor_registry(registry.with(slot, tap))
-            .with_handler(Arc::new(Observer { state: state_sender }))
+            .with_handler(Arc::new(Observer { state: state_sender, clock }))
             .with_udp_addrs(vec![SocketAddr::new(local, 0)])
             .build()
             .await?;
@@ -285,10 +310,8 @@ impl MediaConnection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
     use std::net::Ipv4Addr;
     use std::time::Duration;
-    use units::ElapsedMs;
 
     const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const DEADLINE: Duration = Duration::from_secs(20);
@@ -370,7 +393,7 @@ mod tests {
         until(|| fan.evidence().received.key_frames > known)
             .await
             .unwrap_or_else(|_| panic!("{:?}", host.evidence()));
-        assert_eq!(host.evidence().key_frames_asked, 1);
+        assert!(host.evidence().key_frames_asked >= 1);
         fan.close().await;
         host.close().await;
     }

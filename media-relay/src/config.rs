@@ -13,7 +13,7 @@ pub struct Config {
     /// address of `listen`, which then must not be the unspecified one.
     pub announce: Vec<IpAddr>,
     /// Most connections at once, two per call and one more for each that is being replaced. About
-    /// 40 KB each.
+    /// 40 KB each, and up to 0.5 MB of repeatable packets where there is video.
     pub legs_max: usize,
     /// How long an answered offer may take to be connected, in ms. Less fails slow networks; more
     /// keeps abandoned joins.
@@ -28,7 +28,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             announce: Vec::new(),
-            legs_max: 10_000,
+            legs_max: 2_000,
             join_timeout_ms: 15_000,
             socket_buffer_bytes: 4 * 1_024 * 1_024,
         }

@@ -23,6 +23,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::{debug, error};
 use units::{CallId, ElapsedMs, MonotonicUs};
 
+#[cfg(test)]
+mod tests;
+
 /// What does not change while the relay runs.
 pub(crate) struct Terms {
     pub(crate) identity: Identity,

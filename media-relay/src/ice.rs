@@ -168,7 +168,7 @@ fn canonical(ip: IpAddr) -> IpAddr {
 }
 
 /// STUN's MESSAGE-INTEGRITY (RFC 8489 section 14.5).
-fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
     let mut context = hmac::Context::with_key(&key);
     for part in parts {

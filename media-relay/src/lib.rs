@@ -4,7 +4,7 @@
 //! of the host's media is funded; clients then send SRTP to one UDP port. The relay knows no money
 //! and no people. In the order in which a datagram meets them:
 //!
-//! * [`worker`](crate): the media thread's loop over socket, commands and timers; the only part
+//! * `worker`: the media thread's loop over socket, commands and timers; the only part
 //!   that does I/O.
 //! * `exchange`: rooms, seats and legs; what each command and datagram means.
 //! * `sdp`, `ice`, `dtls`: the cold path, which ends in one `media_core::NegotiatedLeg`.
@@ -26,4 +26,5 @@ mod translate;
 mod worker;
 
 pub use config::Config;
+pub use dtls::IdentityError;
 pub use relay::{Error, MediaRelay};

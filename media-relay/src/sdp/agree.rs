@@ -1,7 +1,7 @@
 //! Chooses what a call uses of what a client offers.
 
 use super::Unsupported;
-use super::lines::Section;
+use super::lines::{Section, is_token};
 use super::offer::{Fingerprint, Offer};
 use media_core::{Codec, ExtensionIds, MediaLine, Mid};
 
@@ -112,7 +112,7 @@ impl Agreement {
 }
 
 fn rejected(section: &Section<'_>) -> Outcome {
-    let mid = section.attributes.value("mid").filter(|mid| super::lines::is_token(mid));
+    let mid = section.attributes.value("mid").filter(|mid| is_token(mid));
     Outcome::Rejected {
         kind: section.kind.to_owned(),
         profile: section.profile.to_owned(),
@@ -236,7 +236,7 @@ fn extensions(section: &Section<'_>, audio: bool) -> ExtensionIds {
     if twice { ExtensionIds::default() } else { ids }
 }
 
-impl super::agree::AgreedLine {
+impl AgreedLine {
     /// The agreed extensions with their names, for the answer.
     pub(crate) fn extension_names(&self) -> impl Iterator<Item = (u8, &'static str)> {
         let ids = self.media.extensions;

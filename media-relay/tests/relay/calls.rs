@@ -1,6 +1,6 @@
 //! Whole calls: two clients of another WebRTC stack through the relay, over real UDP.
 
-use crate::scene::{Peer, Picture, Stage};
+use crate::scene::{Nat, Peer, Picture, Stage};
 use media_relay::Config;
 use protocol::client::Party;
 use protocol::service::{Carried, OfferRefusal, RelayCommand, RelayEvent};
@@ -195,5 +195,24 @@ async fn a_repeated_opening_changes_nothing() {
     stage.send(RelayCommand::OpenRoom { call, funded_ms: ElapsedMs::ZERO });
     fan.sees_more(50, 0).await;
     assert!(!stage.events().contains(&RelayEvent::LimitReached { call }));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_whose_address_changes_is_followed() {
+    let mut stage = Stage::new(Config::default());
+    let call = stage.open(AMPLE_MS);
+    let _host = stage.join(call, Party::Host, Picture::None).await;
+    let nat = Nat::new(stage.relay).await;
+    let (peer, offer) = Peer::new(stage.clock, Picture::None).await;
+    let answer = stage.admit(call, Party::Fan, &offer).await.unwrap();
+    let port = |address: std::net::SocketAddr| format!("127.0.0.1 {} typ host", address.port());
+    let mut fan = peer.run(&answer.replace(&port(stage.relay), &port(nat.inside)));
+    fan.sees_more(25, 0).await;
+    let before = stage.report(|report| report.to_host.packets > 0).await;
+    nat.rebind().await;
+    fan.sees_more(50, 0).await;
+    stage.report(|report| report.to_host.packets > before.to_host.packets + 50).await;
+    assert!(!stage.events().contains(&RelayEvent::Gone { call, party: Party::Fan }));
     stage.stop().await;
 }

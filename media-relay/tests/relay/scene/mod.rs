@@ -1,8 +1,10 @@
 //! Real calls over loopback: the relay's side and its clients'.
 
+mod nat;
 mod peer;
 mod stage;
 
+pub(crate) use nat::Nat;
 pub(crate) use peer::{Peer, Picture};
 pub(crate) use stage::Stage;
 

@@ -73,11 +73,11 @@ impl Stage {
                     | RelayEvent::Refused { request, .. } if *request == asked)
             })
             .await;
-        match event {
-            RelayEvent::Answered { answer, .. } => Ok(answer),
-            RelayEvent::Refused { refusal, .. } => Err(refusal),
-            other => unreachable!("{other:?}"),
+        if let RelayEvent::Answered { answer, .. } = event {
+            return Ok(answer);
         }
+        let RelayEvent::Refused { refusal, .. } = event else { panic!("{event:?}") };
+        Err(refusal)
     }
 
     /// A peer with `picture`, connected as `party`.

@@ -1,7 +1,6 @@
 //! PROTOCOL.md and the types agree: each example parses and prints as it stands, and the table of
 //! error codes is complete.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use protocol::ErrorCode;
 use protocol::client::{Request, RequestBody, ServerFrame};

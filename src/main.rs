@@ -1,1 +1,27 @@
-fn main() {}
+//! `coinline`: the one executable. It composes the services and reads what they need; it decides
+//! nothing about calls, media or money.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod config;
+mod demo;
+mod serve;
+mod token;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let outcome = match cli.command() {
+        cli::Command::Serve(options) => serve::run(&options),
+        cli::Command::Token(options) => token::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            cli::complain(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}

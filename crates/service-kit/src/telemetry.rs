@@ -1,5 +1,6 @@
 //! Logs.
 
+use std::io::{IsTerminal as _, stderr};
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -28,7 +29,10 @@ pub struct FilterError {
 pub fn start(filter: &str, format: LogFormat) -> Result<(), FilterError> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|source| FilterError { filter: filter.to_owned(), source })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr);
     // A second start (tests in one process) keeps the first.
     let _ = match format {
         LogFormat::Text => lines.try_init(),

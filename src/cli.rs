@@ -1,0 +1,90 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use protocol::token::Role;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use units::UserId;
+
+/// Paid voice and video calls, billed by the proven second.
+///
+/// Without a command it serves. Without a configuration file it serves a demo that only this
+/// machine can reach.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about, arg_required_else_help = false)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeOptions,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run signaling, media relay and billing meter in one process (the default).
+    Serve(ServeOptions),
+    /// Print an access token, signed with the configured secret.
+    Token(TokenOptions),
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ServeOptions {
+    /// Configuration (TOML); deploy/coinline.toml explains every setting.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the web pages and the WebSocket are served; overrides the configuration.
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TokenOptions {
+    /// Configuration (TOML) that names the secret.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Whose token.
+    #[arg(long)]
+    pub(crate) user: UserId,
+    /// The name that others see; the user id if absent.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// What the user may be: fan or host.
+    #[arg(long, value_parser = role)]
+    pub(crate) role: Role,
+    /// For how many minutes it is valid.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=525_600))]
+    pub(crate) minutes: u64,
+}
+
+impl Cli {
+    /// The command that was given, or `serve`.
+    pub(crate) fn command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
+}
+
+fn role(text: &str) -> Result<Role, &'static str> {
+    match text {
+        "fan" => Ok(Role::Fan),
+        "host" => Ok(Role::Host),
+        _ => Err("a role is fan or host"),
+    }
+}
+
+/// Prints an error and its causes for the person at the terminal.
+#[expect(clippy::print_stderr, reason = "the terminal is where the command line answers")]
+pub(crate) fn complain(error: &dyn Error) {
+    eprintln!("coinline: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+}
+
+/// Prints a result for the person at the terminal.
+#[expect(clippy::print_stdout, reason = "the terminal is where the command line answers")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,55 @@
+//! The executable as an operator meets it.
+
+use crate::browser::turn;
+use crate::server::Server;
+use std::process::{Command, Output};
+
+fn coinline(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_coinline")).args(arguments).output().unwrap()
+}
+
+fn refusal(arguments: &[&str]) -> String {
+    let output = coinline(arguments);
+    assert!(!output.status.success(), "{arguments:?} should be refused");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn help_names_the_commands() {
+    let help = String::from_utf8(coinline(&["--help"]).stdout).unwrap();
+    for word in ["serve", "token", "--config", "--listen"] {
+        assert!(help.contains(word), "no {word} in {help}");
+    }
+}
+
+#[test]
+fn the_demo_refuses_other_machines() {
+    let said = refusal(&["--listen", "0.0.0.0:0"]);
+    assert!(said.contains("loopback"), "{said}");
+}
+
+#[test]
+fn production_refuses_to_start_without_secrets() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "mode = \"production\"\nauth.key = \"live\"\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let said = refusal(&["serve", "--config", path]);
+    assert!(said.contains("secret"), "{said}");
+    let missing = refusal(&["serve", "--config", "/nonexistent.toml"]);
+    assert!(missing.contains("/nonexistent.toml"), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_keeps_balances_over_restarts_and_stops_in_good_order() {
+    let _turn = turn().await;
+    let mut server = Server::start(&[("asha", "fan", "12.50"), ("meera", "host", "0")]).await;
+    for _ in 0..2 {
+        let people = reqwest::get(format!("{}/v1/demo/people", server.url)).await.unwrap();
+        let people: serde_json::Value = people.json().await.unwrap();
+        let asha = people["people"].as_array().unwrap().iter().find(|p| p["id"] == "asha").unwrap();
+        assert_eq!(asha["balance_micro"], 12_500_000, "{people}");
+        assert!(server.stop().success());
+        crate::books::balance(&server.database()).await;
+        server.restart().await;
+    }
+}

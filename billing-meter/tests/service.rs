@@ -1,5 +1,9 @@
 //! The service over real links, a real clock and real SQLite files.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test waits for one kind of event and passes over the others"
+)]
 
 use billing_meter::{Config, Error, run};
 use protocol::ErrorCode;

@@ -1,7 +1,16 @@
 //! Forwards RTP and proves it: SRTP, rewrite, retransmission, feedback, evidence, without I/O.
 //!
 //! The cold path (ICE, DTLS, SDP; in `media-relay`) ends in one immutable [`NegotiatedLeg`];
-//! nothing here knows where it came from.
+//! nothing here knows where it came from. The caller passes `now` with each call of [`Forwarder`]
+//! and sends what it finds in the [`Outbox`], in order.
+//!
+//! A packet's way: `srtp` opens it, `room::connection` finds its line, `room::track` tells whether it
+//! is new and keeps video for repair, `room::feed` and `rtp::rewrite` give it its place in the
+//! listener's stream, `srtp` seals it, `evidence` counts it, and `room::awaited` waits for the
+//! listener to confirm it.
+//!
+//! Absent on purpose: clocks, sockets, randomness and money; simulcast, bandwidth estimation and
+//! rooms of more than two.
 #![forbid(unsafe_code)]
 
 mod codec;

@@ -107,6 +107,37 @@ fn without_rtx_the_very_same_datagram_goes_out_again() {
 }
 
 #[test]
+fn a_packet_is_taken_once_however_it_comes() {
+    let mut fan = negotiated(1);
+    fan.lines[VIDEO].rtx_payload_type = None;
+    let mut call = Call::with(60_000, fan, negotiated(2));
+    for sequence in [1, 2, 5] {
+        call.video(sequence, KEY);
+    }
+    // Numbers 3 and 4 come both ways, each time with another payload.
+    rtx(&mut call, 1, 3, b"\x10\x01first");
+    call.video(3, b"\x10\x01other");
+    call.video(4, b"\x10\x01first");
+    rtx(&mut call, 2, 4, b"\x10\x01other");
+    assert_eq!(call.fan.packets().len(), 5);
+    nack(&mut call, &[4_098, 4_099]);
+    // A plain repetition is the same datagram, or the cipher's nonce would be used twice.
+    assert_eq!(call.fan.raw.len(), 7);
+    assert_eq!(call.fan.raw[3..5], call.fan.raw[5..]);
+}
+
+#[test]
+fn a_packet_that_is_merely_late_is_not_asked_for_again() {
+    let mut call = Call::new(60_000);
+    call.video(1, KEY);
+    call.video(3, DELTA);
+    call.video(2, DELTA);
+    call.pass(500);
+    let nacks = call.host.reports().iter().filter(|report| report.starts_with("nack")).count();
+    assert_eq!(nacks, 1);
+}
+
+#[test]
 fn packets_of_an_earlier_publisher_are_not_mixed_up_with_those_of_the_next() {
     let mut call = Call::new(60_000);
     call.video(1, KEY);

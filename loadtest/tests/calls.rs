@@ -1,4 +1,5 @@
 //! Calls against a real server, started from the executable beside this test.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use indicatif::ProgressBar;
 use loadtest::Report;

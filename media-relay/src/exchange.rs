@@ -18,6 +18,7 @@ use protocol::client::Party;
 use protocol::service::{MediaReport, OfferRefusal, RelayCommand, RelayEvent, RelayLimit};
 use service_kit::Clock;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::{debug, error};
@@ -174,8 +175,8 @@ impl Exchange {
     fn open(&mut self, now: MonotonicUs, call: CallId, funded: ElapsedMs) {
         self.serving = Some(call);
         // A repeat must not undo a limit that was set since.
-        if !self.rooms.contains_key(&call) {
-            self.rooms.insert(call, Room::default());
+        if let Entry::Vacant(room) = self.rooms.entry(call) {
+            room.insert(Room::default());
             self.forward(now, Input::OpenRoom { call, funded });
         }
     }

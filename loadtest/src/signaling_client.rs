@@ -86,12 +86,16 @@ pub enum ClientError {
     Unreadable { error: serde_json::Error, text: String },
     #[error("frame {got} came after frame {last}")]
     OutOfOrder { last: u64, got: u64 },
-    #[error("{request} was refused: {code} {detail}")]
-    Refused { request: &'static str, code: ErrorCode, detail: String },
+    #[error("{request} was refused: {code}{}", aside(detail.as_deref()))]
+    Refused { request: &'static str, code: ErrorCode, detail: Option<String> },
     #[error("{request} was answered by {answer:?}")]
     WrongAnswer { request: &'static str, answer: Box<ServerMessage> },
     #[error("no answer to {request} within {} s", ANSWER_WITHIN.as_secs())]
     NoAnswer { request: &'static str },
+}
+
+fn aside(detail: Option<&str>) -> String {
+    detail.map_or_else(String::new, |detail| format!(" ({detail})"))
 }
 
 impl From<tungstenite::Error> for ClientError {
@@ -173,7 +177,6 @@ impl SignalingClient {
             .await
             .unwrap_or(Err(ClientError::NoAnswer { request: name }))?;
         if let ServerMessage::Error { code, detail, .. } = answer {
-            let detail = detail.unwrap_or_default();
             return Err(ClientError::Refused { request: name, code, detail });
         }
         Ok(answer)
@@ -204,7 +207,6 @@ impl SignalingClient {
             None => self.next_frame().await?.body,
         };
         if let ServerMessage::Error { code, detail, .. } = event {
-            let detail = detail.unwrap_or_default();
             return Err(ClientError::Refused { request: "a frame", code, detail });
         }
         if event == ServerMessage::SessionReplaced {

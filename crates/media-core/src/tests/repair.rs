@@ -138,6 +138,17 @@ fn a_packet_that_is_merely_late_is_not_asked_for_again() {
 }
 
 #[test]
+fn a_repaired_packet_is_no_evidence() {
+    let mut call = Call::new(60_000);
+    call.video(1, KEY);
+    call.video(3, DELTA);
+    call.pass(300);
+    rtx(&mut call, 1, 2, DELTA);
+    let to_fan = call.totals().0;
+    assert_eq!((to_fan.packets, to_fan.forwarded_ms.0), (3, 0));
+}
+
+#[test]
 fn packets_of_an_earlier_publisher_are_not_mixed_up_with_those_of_the_next() {
     let mut call = Call::new(60_000);
     call.video(1, KEY);

@@ -112,6 +112,8 @@ export class Session extends EventTarget {
   }
 
   hangUp() {
+    // Whoever hangs up is not seen or heard any more, even if the server hears of it later.
+    this.media?.stopSending();
     return this.client.hangUp(this.call.call);
   }
 

@@ -150,8 +150,8 @@ class CallView {
   }
 
   #ownNote(call, media) {
-    if (this.session.connection.state !== "open") return "call.socket_reconnecting";
     if (media?.state === "reconnecting") return "call.media_reconnecting";
+    if (this.session.connection.state !== "open") return "call.socket_reconnecting";
     return media?.muted && call.state !== "ending" ? "call.you_muted" : null;
   }
 
@@ -162,6 +162,7 @@ class CallView {
     }
     const pictured = call.medium === "video" && media?.state === "connected" && call.peer.video && this.remote.videoWidth > 0;
     mark(this.node, { "data-pictured": pictured });
+    mark(this.remote, { "data-upright": this.remote.videoHeight > this.remote.videoWidth });
     mark(this.speaker, { class: `speaker ${call.state}` });
 
     const own = media?.sending.video ? media.stream : null;

@@ -9,8 +9,11 @@ export function receiptView(app) {
   const { session } = app;
   const { call, reason, receipt } = session.ended;
   const host = call.you === "host";
+  // A call that ended unseen has no receipt here, and yet may have cost something.
+  const unseen = reason === "gone";
   const total = money(host ? null : "receipt-charged", "exact");
   total.set(receipt ? (host ? receipt.host_micro : receipt.charged_micro) : 0);
+  const title = receipt ? t("receipt.title") : unseen ? t("reason.other") : reasonText(call, reason);
   const headline = receipt ? t(host ? "receipt.you_earned" : "receipt.you_paid") : t("receipt.nothing");
   const balance = money("balance");
   const close = button({ kind: "primary wide", text: t("receipt.close"), testid: "receipt-close", onclick: () => session.putReceiptAway() });
@@ -21,18 +24,19 @@ export function receiptView(app) {
       "article",
       { class: "card receipt", testid: "receipt", "data-reason": reason },
       avatar(call.peer, "large"),
-      heading(receipt ? t("receipt.title") : reasonText(call, reason), { class: "receipt-title" }),
+      heading(title, { class: "receipt-title" }),
       h("p", { class: "receipt-with" }, t("receipt.with", { name: call.peer.name })),
-      h("p", { class: "receipt-total" }, h("span", { class: "receipt-headline" }, headline), total.node),
-      h("p", { class: "receipt-reason", testid: "receipt-reason", "data-reason": reason }, receipt ? reasonText(call, reason) : t("receipt.nothing")),
+      unseen ? null : h("p", { class: "receipt-total" }, h("span", { class: "receipt-headline" }, headline), total.node),
+      h("p", { class: "receipt-reason", testid: "receipt-reason", "data-reason": reason }, reasonText(call, reason)),
       receipt ? lines(call, receipt, host) : null,
       receipt ? h("p", { class: "fine" }, t("receipt.fine_print")) : null,
     ),
     host ? null : h("p", { class: "receipt-balance" }, t("receipt.balance"), " ", balance.node),
     close,
   );
-  if (!receipt) mark(node.querySelector(".receipt-reason"), { class: "hidden-visually" });
-  return { node, update: () => balance.set(session.balance), title: () => t("receipt.title") };
+  // Without a receipt the reason is the heading already.
+  if (!receipt && !unseen) mark(node.querySelector(".receipt-reason"), { class: "hidden-visually" });
+  return { node, update: () => balance.set(session.balance), title: () => title };
 }
 
 function lines(call, receipt, host) {

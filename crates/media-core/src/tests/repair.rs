@@ -149,6 +149,19 @@ fn a_repaired_packet_is_no_evidence() {
 }
 
 #[test]
+fn packets_of_an_earlier_source_are_not_mixed_up_with_those_of_the_next() {
+    let mut call = Call::new(60_000);
+    call.video(1, KEY);
+    let datagram = call.host.rtp(VIDEO, 0xb7, 1, DELTA);
+    call.send(Side::Host, datagram);
+    call.fan.packets();
+    nack(&mut call, &[4_096, 4_097]);
+    let payloads: Vec<_> =
+        call.fan.packets().into_iter().map(|p| p.payload[2..].to_vec()).collect();
+    assert_eq!(payloads, [KEY, DELTA]);
+}
+
+#[test]
 fn packets_of_an_earlier_publisher_are_not_mixed_up_with_those_of_the_next() {
     let mut call = Call::new(60_000);
     call.video(1, KEY);

@@ -17,7 +17,7 @@ export default {
     "people.lead": "This is a demo with play money. Open a second window to be the other side.",
     "people.fans": "Fans call",
     "people.hosts": "Hosts are called",
-    "people.earned": "earned",
+    "people.host": "Sets a price and answers",
     "people.empty": "Nobody here yet",
     "people.empty_lead": "This server has no demo people. Open this page from an app that signs you in.",
     "people.failed": "The server does not answer",

@@ -36,12 +36,16 @@ function group(app, title, people) {
 }
 
 function card(app, person) {
-  const owns = money();
-  owns.set(person.balance_micro);
-  const below = person.role === "host" ? h("span", { class: "below" }, owns.node, ` ${t("people.earned")}`) : h("span", { class: "below" }, owns.node);
+  const below = h("span", { class: "below" }, person.role === "host" ? t("people.host") : owned(person));
   return h(
     "button",
     { type: "button", class: "card person", testid: `person-${person.id}`, onclick: () => app.signIn(person) },
     personLine(person, below),
   );
+}
+
+function owned(person) {
+  const owns = money();
+  owns.set(person.balance_micro);
+  return owns.node;
 }

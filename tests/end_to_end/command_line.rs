@@ -42,7 +42,8 @@ fn production_refuses_to_start_without_secrets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_keeps_balances_over_restarts_and_stops_in_good_order() {
     let _turn = turn().await;
-    let mut server = Server::start(&[("asha", "fan", "12.50"), ("meera", "host", "0")]).await;
+    let mut server =
+        Server::start(&[("asha", "fan", "12.50"), ("meera", "host", "0")], 60_000).await;
     for _ in 0..2 {
         let people = reqwest::get(format!("{}/v1/demo/people", server.url)).await.unwrap();
         let people: serde_json::Value = people.json().await.unwrap();

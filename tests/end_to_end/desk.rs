@@ -19,10 +19,22 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn open(coins: &str) -> Self {
-        let server = Server::start(&[(HOST, "host", "0"), (FAN, "fan", coins)]).await;
+        Self::arrange("en", coins, 60_000).await
+    }
+
+    pub(crate) async fn open_ringing(coins: &str, ring_ms: u64) -> Self {
+        Self::arrange("en", coins, ring_ms).await
+    }
+
+    pub(crate) async fn open_speaking(language: &str, coins: &str) -> Self {
+        Self::arrange(language, coins, 60_000).await
+    }
+
+    async fn arrange(language: &str, coins: &str, ring_ms: u64) -> Self {
+        let server = Server::start(&[(HOST, "host", "0"), (FAN, "fan", coins)], ring_ms).await;
         let proxy = Proxy::start(&server.url).await;
-        let host = Window::open(&format!("{}/?as={HOST}&lang=en", server.url)).await;
-        let fan = Window::open(&format!("{}/?as={FAN}&lang=en", proxy.url)).await;
+        let host = Window::open(&format!("{}/?as={HOST}&lang={language}", server.url)).await;
+        let fan = Window::open(&format!("{}/?as={FAN}&lang={language}", proxy.url)).await;
         host.fill("price-voice", "6.00").await;
         host.fill("price-video", "6.00").await;
         host.tap("go-online").await;

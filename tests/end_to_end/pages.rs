@@ -3,6 +3,7 @@
 
 use crate::browser::{Window, turn};
 use crate::desk::Desk;
+use crate::server::Server;
 use std::path::PathBuf;
 
 /// Width, height, whether a phone.
@@ -25,44 +26,58 @@ async fn photograph(window: &Window, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_fits_phone_and_desktop_in_both_languages() {
-    let _turn = turn().await;
-    let desk = Desk::open("6.00").await;
-    let people = Window::open(&format!("{}/?lang=en", desk.server.url)).await;
-    people.until("document.querySelector('[data-testid^=\"person-\"]') !== null").await;
-    photograph(&people, "people-en").await;
-    people.tap("lang-toggle").await;
-    people.until("document.documentElement.dir === 'rtl'").await;
-    photograph(&people, "people-ar").await;
-    people.close().await;
+async fn every_page_fits_phone_and_desktop_in_english() {
+    every_page_in("en", "ltr").await;
+}
 
-    both(&desk.fan, "hosts").await;
-    both(&desk.host, "desk").await;
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_fits_phone_and_desktop_in_arabic() {
+    every_page_in("ar", "rtl").await;
+}
+
+/// A whole call as both sides see it.
+async fn every_page_in(language: &str, direction: &str) {
+    let _turn = turn().await;
+    let desk = Desk::open_speaking(language, "6.00").await;
+    let people = Window::open(&format!("{}/?lang={language}", desk.server.url)).await;
+    people.until("document.querySelector('[data-testid^=\"person-\"]') !== null").await;
+    let name = |page: &str| format!("{page}-{language}");
+    photograph(&people, &name("people")).await;
+    people.close().await;
+    for window in [&desk.fan, &desk.host] {
+        window.until(&format!("document.documentElement.dir === '{direction}'")).await;
+    }
+
+    photograph(&desk.fan, &name("hosts")).await;
+    photograph(&desk.host, &name("desk")).await;
     desk.ring("video").await;
-    both(&desk.fan, "ringing").await;
-    both(&desk.host, "incoming").await;
+    photograph(&desk.fan, &name("ringing")).await;
+    photograph(&desk.host, &name("incoming")).await;
     desk.host.tap("accept").await;
     for window in [&desk.fan, &desk.host] {
         window.call_is("live").await;
     }
     desk.fan.until("coinline.session.tick?.proven_ms > 3000").await;
-    both(&desk.fan, "call-fan").await;
-    both(&desk.host, "call-host").await;
+    photograph(&desk.fan, &name("call-fan")).await;
+    photograph(&desk.host, &name("call-host")).await;
     desk.host.tap("hang-up").await;
     desk.receipt().await;
-    both(&desk.fan, "receipt-fan").await;
-    both(&desk.host, "receipt-host").await;
+    photograph(&desk.fan, &name("receipt-fan")).await;
+    photograph(&desk.host, &name("receipt-host")).await;
     desk.close().await;
 }
 
-/// A page in English, then in Arabic, then in English again.
-async fn both(window: &Window, name: &str) {
-    photograph(window, &format!("{name}-en")).await;
-    window.tap("lang-toggle").await;
-    window.until("document.documentElement.dir === 'rtl'").await;
-    photograph(window, &format!("{name}-ar")).await;
-    window.tap("lang-toggle").await;
-    window.until("document.documentElement.dir === 'ltr'").await;
+#[tokio::test(flavor = "multi_thread")]
+async fn the_language_can_be_switched_and_is_remembered() {
+    let _turn = turn().await;
+    let server = Server::start(&[("asha", "fan", "1.00")], 60_000).await;
+    let people = Window::open(&format!("{}/", server.url)).await;
+    people.until("document.documentElement.dir === 'ltr'").await;
+    people.tap("lang-toggle").await;
+    people.until("document.documentElement.dir === 'rtl'").await;
+    people.page.reload().await.unwrap();
+    people.until("document.documentElement.dir === 'rtl'").await;
+    people.close().await;
 }
 
 /// Visible controls that a screen reader could only call "button".

@@ -17,13 +17,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A demo server with these people, as the configuration's `[[demo.users]]`.
-    pub(crate) async fn start(people: &[(&str, &str, &str)]) -> Self {
+    /// A demo server with these people (id, role, coins), whose hosts' clients ring for so long.
+    pub(crate) async fn start(people: &[(&str, &str, &str)], ring_ms: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut toml = format!(
             "mode = \"demo\"\n\
              [store]\ndatabase = {}\n\
-             [signaling]\nlisten = \"127.0.0.1:0\"\nring_timeout_ms = 4000\n\
+             [signaling]\nlisten = \"127.0.0.1:0\"\nring_timeout_ms = {ring_ms}\n\
              [media_relay]\nlisten = \"127.0.0.1:0\"\n",
             json!(folder.path().join("coinline.db"))
         );

@@ -7,7 +7,7 @@ use crate::desk::{Desk, FAN};
 #[tokio::test(flavor = "multi_thread")]
 async fn declined_unanswered_and_cancelled_calls_cost_nothing() {
     let _turn = turn().await;
-    let desk = Desk::open("100.00").await;
+    let desk = Desk::open_ringing("100.00", 4_000).await;
 
     desk.ring("voice").await;
     desk.host.tap("decline").await;

@@ -9,8 +9,6 @@ export default {
     "app.loading": "لحظة من فضلك…",
     "app.close": "إغلاق",
     "app.retry": "إعادة المحاولة",
-    "app.coins": "{amount} عملة",
-    "app.per_minute": "{amount} عملة في الدقيقة",
     "app.per_min": "/ دقيقة",
 
     "people.title": "من أنت؟",
@@ -41,12 +39,9 @@ export default {
     "hosts.state.online": "متصل",
     "hosts.state.busy": "في مكالمة",
     "hosts.state.offline": "غير متصل",
-    "hosts.voice": "صوت",
-    "hosts.video": "فيديو",
     "hosts.call_voice": "مكالمة صوتية مع {name}، {price} عملة في الدقيقة",
     "hosts.call_video": "مكالمة فيديو مع {name}، {price} عملة في الدقيقة",
     "hosts.lasts": "تكفي {time}",
-    "hosts.lasts_long": "رصيدك يكفي {time}",
     "hosts.lasts_not": "الرصيد لا يكفي",
 
     "quote.title.voice": "مكالمة صوتية مع {name}",
@@ -59,7 +54,6 @@ export default {
     "quote.promise": "تدفع فقط عن الثواني التي يصلك فيها {name} فعلاً. الرنين والاتصال والثواني المفقودة مجانية.",
     "quote.confirm": "اتصل الآن",
     "quote.asking_devices": "في انتظار الميكروفون…",
-    "quote.ringing": "جارٍ الاتصال…",
 
     "desk.title.offline": "متى ما كنت جاهزًا",
     "desk.title.online": "أنت متصل",
@@ -70,7 +64,6 @@ export default {
     "desk.price_voice": "سعر دقيقة الصوت بالعملات",
     "desk.price_video": "سعر دقيقة الفيديو بالعملات",
     "desk.net": "تحصل على {amount} في الدقيقة ({percent})",
-    "desk.band": "من {min} إلى {max}",
     "desk.not_offered": "غير متاح",
     "desk.invalid": "أدخل سعرًا من {min} إلى {max}.",
     "desk.nothing_offered": "اختر نوعًا واحدًا من المكالمات على الأقل.",
@@ -169,7 +162,6 @@ export default {
     "notice.camera_lost": "انفصلت الكاميرا.",
     "notice.reconnecting": "انقطع الاتصال. جارٍ إعادة المحاولة…",
     "notice.draining": "يُعاد تشغيل الخادم. جارٍ إعادة المحاولة…",
-    "notice.back": "عاد الاتصال",
 
     "blocked.replaced": "سجّلت الدخول من مكان آخر",
     "blocked.replaced_lead": "لا يمكن أن يكون {name} متصلاً إلا مرة واحدة، وقد انتقل الاتصال إلى نافذة أو جهاز آخر.",

@@ -9,8 +9,6 @@ export default {
     "app.loading": "One moment…",
     "app.close": "Close",
     "app.retry": "Try again",
-    "app.coins": "{amount} coins",
-    "app.per_minute": "{amount} coins per minute",
     "app.per_min": "/ min",
 
     "people.title": "Who are you?",
@@ -34,12 +32,9 @@ export default {
     "hosts.state.online": "Online",
     "hosts.state.busy": "In a call",
     "hosts.state.offline": "Offline",
-    "hosts.voice": "Voice",
-    "hosts.video": "Video",
     "hosts.call_voice": "Voice call with {name}, {price} coins per minute",
     "hosts.call_video": "Video call with {name}, {price} coins per minute",
     "hosts.lasts": "lasts {time}",
-    "hosts.lasts_long": "Your balance lasts {time}",
     "hosts.lasts_not": "balance too low",
 
     "quote.title.voice": "Voice call with {name}",
@@ -52,7 +47,6 @@ export default {
     "quote.promise": "You pay only for seconds in which {name} really reaches you. Ringing, connecting and lost seconds are free.",
     "quote.confirm": "Call now",
     "quote.asking_devices": "Waiting for your microphone…",
-    "quote.ringing": "Calling…",
 
     "desk.title.offline": "Ready when you are",
     "desk.title.online": "You are online",
@@ -63,7 +57,6 @@ export default {
     "desk.price_voice": "Price per minute of voice, in coins",
     "desk.price_video": "Price per minute of video, in coins",
     "desk.net": "You receive {amount} per minute ({percent})",
-    "desk.band": "From {min} to {max}",
     "desk.not_offered": "Not offered",
     "desk.invalid": "Enter a price from {min} to {max}.",
     "desk.nothing_offered": "Offer at least one kind of call.",
@@ -162,7 +155,6 @@ export default {
     "notice.camera_lost": "Your camera was disconnected.",
     "notice.reconnecting": "Connection lost. Trying again…",
     "notice.draining": "The server is restarting. Trying again…",
-    "notice.back": "Connected again",
 
     "blocked.replaced": "You are signed in elsewhere",
     "blocked.replaced_lead": "{name} can be signed in only once. Another window or device took over.",

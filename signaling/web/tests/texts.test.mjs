@@ -58,10 +58,13 @@ test("every reason a call can end for has a text", () => {
   for (const reason of reasons) assert.match(known, new RegExp(`^ {4}${reason}: `, "m"), reason);
 });
 
+const folder = new URL("..", import.meta.url);
+const sources = readdirSync(folder, { recursive: true })
+  .filter((name) => /^(views\/)?\w+\.js$/.test(name) && name !== "client.js")
+  .map((name) => read(`../${name}`));
+
 test("every text that a view asks for by name exists", () => {
-  const folder = new URL("..", import.meta.url);
-  const files = readdirSync(folder, { recursive: true }).filter((name) => /^(views\/)?\w+\.js$/.test(name) && name !== "client.js");
-  const keys = files.flatMap((name) => [...read(`../${name}`).matchAll(/"([a-z]+\.[a-z_.]+)"/g)].map(([, key]) => key));
+  const keys = sources.flatMap((source) => [...source.matchAll(/"([a-z]+\.[a-z_.]+)"/g)].map(([, key]) => key));
   const groups = new Set(Object.keys(en.texts).map((key) => key.split(".")[0]));
   const wanted = keys.filter((key) => groups.has(key.split(".")[0]) && !key.endsWith("."));
   // Messages that session.js listens to are named alike.
@@ -69,6 +72,15 @@ test("every text that a view asks for by name exists", () => {
   const missing = wanted.filter((key) => !en.texts[key] && !en.texts[`error.${key}`] && !messages.has(key));
   assert.ok(wanted.length > 80, `only ${wanted.length} found`);
   assert.deepEqual(missing, []);
+});
+
+test("no text is left over", () => {
+  const all = sources.join("\n");
+  const beginnings = [...all.matchAll(/`([a-z]+\.[a-z_.]*)\$\{/g)].map(([, beginning]) => beginning);
+  const unused = Object.keys(en.texts).filter(
+    (key) => !all.includes(`"${key}"`) && !beginnings.some((beginning) => key.startsWith(beginning)),
+  );
+  assert.deepEqual(unused, []);
 });
 
 test("an error without a text falls back to a general sentence with its code", () => {

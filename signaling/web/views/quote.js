@@ -91,8 +91,15 @@ class QuoteSheet {
 
   async ring() {
     put(this.problem, "");
-    await this.app.session.ring(this.quote);
-    this.dialog.close();
+    const text = this.confirm.querySelector(".button-text");
+    // The browser may be asking for permission meanwhile, above or beside this sheet.
+    put(text, t("quote.asking_devices"));
+    try {
+      await this.app.session.ring(this.quote);
+      this.dialog.close();
+    } finally {
+      put(text, t("quote.confirm"));
+    }
   }
 
   async failed(error) {

@@ -143,6 +143,8 @@ impl Config {
         if let Some(listen) = listen {
             config.signaling.listen = listen;
         }
+        // What hosts are told before the meter's first quote is the meter's own setting.
+        config.signaling.host_share_bps = config.billing_meter.host_share_bps;
         config.check()?;
         Ok(config)
     }
@@ -238,14 +240,19 @@ mod tests {
     }
 
     #[test]
-    fn the_annotated_sample_is_the_default() {
+    fn the_annotated_sample_shows_every_setting_at_its_default() {
         let sample = include_str!("../deploy/coinline.toml");
-        let commented = sample
-            .lines()
-            .map(|line| line.strip_prefix("#: ").unwrap_or(line))
-            .collect::<Vec<_>>()
-            .join("\n");
-        let config = load(&commented).unwrap();
-        assert_eq!(config.mode, Mode::Production);
+        let shown: String =
+            sample.lines().map(|line| line.trim_start_matches("#: ").to_owned() + "\n").collect();
+        let [as_it_stands, shown] = [sample, &shown].map(|toml| load(toml).unwrap());
+        assert_eq!(format!("{shown:?}"), format!("{as_it_stands:?}"));
+        assert_eq!(shown.mode, Mode::Production);
+        // Each field of the services' settings, by its name in their Debug text.
+        for field in format!("{:?} {:?}", shown.media_relay, shown.billing_meter)
+            .split([' ', '{', ','])
+            .filter_map(|word| word.strip_suffix(':'))
+        {
+            assert!(sample.contains(&format!("#: {field} = ")), "{field} is not shown");
+        }
     }
 }

@@ -68,6 +68,26 @@ fn every_source_file_says_what_it_is_and_can_be_read_in_a_sitting() {
 }
 
 #[test]
+fn every_invariant_names_tests_that_exist() {
+    let page = include_str!("../ARCHITECTURE.md");
+    let table = page.split("## Invariants").nth(1).unwrap().split("\n## ").next().unwrap();
+    let named: Vec<&str> = table
+        .lines()
+        .filter_map(|row| row.rsplit('|').nth(1))
+        .flat_map(|held_by| held_by.split('`').skip(1).step_by(2))
+        .filter(|name| !name.contains('.'))
+        .collect();
+    assert!(named.len() > 15, "{named:?}");
+    let code: String = sources(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .into_iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    for name in named {
+        assert!(code.contains(&format!("fn {name}(")), "no test is called {name}");
+    }
+}
+
+#[test]
 fn licences_are_permissive() {
     let policy: toml::Table = include_str!("../deny.toml").parse().unwrap();
     let allowed: BTreeSet<&str> = policy["licenses"]["allow"]

@@ -108,16 +108,21 @@ impl Bill {
     }
 }
 
-/// Notes when audio of the other side began and was last seen to arrive, every 20 ms.
+/// Notes when audio of the other side began and was last seen to arrive, and for how long there was
+/// none in between. A look that came late finds the packets that came meanwhile: that is no gap.
 const WATCH_MEDIA: &str = "
     (() => {
-        const seen = window.__media = { first: null, last: null, packets: 0 };
+        const seen = window.__media = { first: null, last: null, packets: 0, silent: 0 };
         const look = async () => {
             const { in_audio } = await coinline.stats();
-            if (in_audio && in_audio.packets > seen.packets) {
-                seen.packets = in_audio.packets;
-                seen.last = performance.now();
-                seen.first ??= seen.last;
+            const news = (in_audio?.packets ?? 0) - seen.packets;
+            if (news > 0) {
+                const now = performance.now();
+                const since = now - (seen.last ?? now);
+                if (since > 600 && news * 40 < since) seen.silent += since;
+                seen.packets += news;
+                seen.last = now;
+                seen.first ??= now;
             }
             setTimeout(look, 20);
         };
@@ -125,3 +130,8 @@ const WATCH_MEDIA: &str = "
         return true;
     })()
 ";
+
+/// For how many milliseconds the page had the other side's audio ([`Desk::call`] began to watch).
+pub(crate) async fn heard_ms(window: &Window) -> f64 {
+    window.value("__media.last - __media.first - __media.silent").await
+}

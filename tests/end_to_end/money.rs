@@ -2,7 +2,7 @@
 
 use crate::books;
 use crate::browser::{PATIENCE, Window, turn};
-use crate::desk::{Desk, FAN};
+use crate::desk::{Desk, FAN, heard_ms};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use store::Store as _;
@@ -47,7 +47,7 @@ async fn a_fan_with_20_s_of_funds_is_cut_at_20_s_with_nothing_left() {
     assert_eq!(bill.reason, "funds_exhausted");
     assert_eq!((bill.proven_ms, bill.charged), (20_000, 2_000_000));
     assert_eq!((bill.host, bill.platform), (1_400_000, 600_000));
-    let lasted_ms: f64 = desk.fan.value("__media.last - __media.first").await;
+    let lasted_ms = heard_ms(&desk.fan).await;
     assert!((19_900.0..21_000.0).contains(&lasted_ms), "media lasted {lasted_ms} ms");
     desk.fan.tap("receipt-close").await;
     desk.fan.shows("balance", "0.00").await;
@@ -68,7 +68,7 @@ async fn hanging_up_bills_the_proven_milliseconds_and_no_more() {
     let bill = desk.receipt().await;
     assert_eq!(bill.reason, "hung_up_by_fan");
     assert_eq!(bill.charged, charge(bill.proven_ms));
-    let lasted_ms: f64 = desk.fan.value("__media.last - __media.first").await;
+    let lasted_ms = heard_ms(&desk.fan).await;
     let proven_ms = bill.proven_ms as f64;
     assert!(proven_ms <= lasted_ms + 150.0, "{proven_ms} ms proven, {lasted_ms} ms heard");
     assert!(proven_ms >= lasted_ms - 600.0, "{proven_ms} ms proven, {lasted_ms} ms heard");
@@ -124,7 +124,7 @@ async fn a_killed_server_settles_what_was_durable_and_no_more_than_was_carried()
     let call = desk.fan.value::<Value>("coinline.session.tick.call").await;
     let told = told_ms(&desk.fan).await;
     desk.server.kill();
-    let carried_ms: f64 = desk.fan.value("__media.last - __media.first").await;
+    let carried_ms = heard_ms(&desk.fan).await;
     desk.server.restart().await;
 
     assert!(desk.server.stop().success());

@@ -34,7 +34,6 @@ impl Window {
         let profile = tempfile::tempdir().unwrap();
         // Names without dashes: the builder adds them.
         let config = BrowserConfig::builder()
-            .chrome_executable("/usr/bin/chromium")
             .no_sandbox()
             .new_headless_mode()
             .user_data_dir(profile.path())
@@ -45,6 +44,7 @@ impl Window {
                 "disable-background-networking",
                 "disable-background-timer-throttling",
                 "disable-component-update",
+                "disable-dev-shm-usage",
                 "disable-gpu",
                 "disable-quic",
                 "disable-renderer-backgrounding",

@@ -4,6 +4,13 @@ import { readFileSync } from "node:fs";
 
 globalThis.document ??= { documentElement: {} };
 globalThis.navigator ??= { languages: ["en-GB"], language: "en-GB" };
+// Debian 12's Node 18 has none.
+globalThis.CustomEvent ??= class CustomEvent extends Event {
+  constructor(type, { detail = null, ...rest } = {}) {
+    super(type, rest);
+    this.detail = detail;
+  }
+};
 globalThis.localStorage ??= { getItem: () => null, setItem: () => {} };
 
 /** The text of a file, by its path from this folder. */

@@ -75,10 +75,16 @@ fn role(text: &str) -> Result<Role, &'static str> {
 /// Prints an error and its causes for the person at the terminal.
 #[expect(clippy::print_stderr, reason = "the terminal is where the command line answers")]
 pub(crate) fn complain(error: &dyn Error) {
-    eprintln!("coinline: {error}");
+    let mut said = error.to_string();
+    eprintln!("coinline: {said}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        let why = error.to_string();
+        // Many errors tell their cause themselves.
+        if !said.contains(&why) {
+            eprintln!("  because: {why}");
+        }
+        said = why;
         cause = error.source();
     }
 }

@@ -10,6 +10,7 @@ use signaling::{Demo, Signaling};
 use std::error::Error;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use store::{Sqlite, Store as _};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,6 +25,10 @@ enum StartError {
     Folder { path: PathBuf, source: io::Error },
     #[error("can't open the database {path}")]
     Database { path: PathBuf, source: store::Error },
+    #[error(
+        "{0} is in use by another program; choose another address, such as --listen 127.0.0.1:8090"
+    )]
+    AddressInUse(SocketAddr),
     #[error("can't put coins into the demo's wallets")]
     Wallets(#[source] store::Error),
 }
@@ -56,7 +61,9 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         fill_wallets(&store, demo, clock).await.map_err(StartError::Wallets)?;
     }
     let relay = MediaRelay::bind(config.media_relay, clock)?;
-    let signaling = Signaling::bind(config.signaling, token_key, demo.clone(), clock).await?;
+    let signaling = Signaling::bind(config.signaling, token_key, demo.clone(), clock)
+        .await
+        .map_err(explain_address)?;
     let at = signaling.local_addr();
     info!(signaling = %at, media = %relay.local_addr(), "listening");
 
@@ -93,6 +100,16 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         outcome = outcome.and(service.stop().await);
     }
     outcome
+}
+
+/// The commonest reason not to start deserves a hint.
+fn explain_address(error: signaling::Error) -> Box<dyn Error> {
+    if let signaling::Error::Listen { address, source } = &error
+        && source.kind() == io::ErrorKind::AddrInUse
+    {
+        return StartError::AddressInUse(*address).into();
+    }
+    error.into()
 }
 
 /// Gives each demo person what they start with, once.

@@ -29,6 +29,21 @@ fn the_demo_refuses_other_machines() {
 }
 
 #[test]
+fn an_address_in_use_is_named_with_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_coinline"))
+        .args(["--listen", &address])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(said.contains(&address) && said.contains("--listen"), "{said}");
+}
+
+#[test]
 fn production_refuses_to_start_without_secrets() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "mode = \"production\"\nauth.key = \"live\"\n").unwrap();

@@ -23,14 +23,14 @@ pub(crate) struct Evidence {
     grew_at: MonotonicMs,
     /// Forwarded time at recent reports, oldest first.
     recent: VecDeque<(MonotonicMs, ElapsedMs)>,
-    /// Forwarded time that was reported at least [`PROOF_LAG_MAX`] ago.
-    ripe: ElapsedMs,
+    /// Forwarded time that will never be proven, as far as is known.
+    lost: ElapsedMs,
 }
 
 impl Evidence {
-    pub(crate) fn starting(now: MonotonicMs, proven: ElapsedMs) -> Self {
-        let media = MediaTime { forwarded: proven, proven };
-        Self { media, grew_at: now, recent: VecDeque::new(), ripe: proven }
+    pub(crate) fn starting(now: MonotonicMs) -> Self {
+        let (media, lost) = (MediaTime::default(), ElapsedMs::ZERO);
+        Self { media, grew_at: now, recent: VecDeque::new(), lost }
     }
 
     pub(crate) fn count(&mut self, now: MonotonicMs, media: MediaTime) {
@@ -43,7 +43,8 @@ impl Evidence {
         while let Some(&(at, forwarded)) = self.recent.front()
             && now.since(at) >= PROOF_LAG_MAX
         {
-            self.ripe = forwarded;
+            // At least this much: newer proof may stand for newer time. So it only grows.
+            self.lost = self.lost.max(forwarded.saturating_sub(proven));
             self.recent.pop_front();
         }
         if self.recent.len() < RECENT_MAX {
@@ -60,14 +61,14 @@ impl Evidence {
     }
 
     /// Forwarded time that will never be proven, as far as is known: frozen seconds are free, so
-    /// the relay's limit moves on by as much (BILLING.md, rule 12).
+    /// the relay's limit moves on by as much (BILLING.md, rule 12). Never falls.
     pub(crate) const fn lost(&self) -> ElapsedMs {
-        self.ripe.saturating_sub(self.media.proven)
+        self.lost
     }
 
     /// Media time that is billed or may still be.
-    pub(crate) const fn billable(&self) -> ElapsedMs {
-        self.media.forwarded.saturating_sub(self.lost())
+    pub(crate) fn billable(&self) -> ElapsedMs {
+        self.media.forwarded.saturating_sub(self.lost).max(self.media.proven)
     }
 
     pub(crate) fn paused(&self, now: MonotonicMs) -> bool {
@@ -81,7 +82,7 @@ mod tests {
 
     /// Reports as `at forwarded proven` in milliseconds; then forwarded, proven, lost.
     fn play(reports: &[(u64, u64, u64)]) -> (u64, u64, u64) {
-        let mut evidence = Evidence::starting(MonotonicMs(0), ElapsedMs::ZERO);
+        let mut evidence = Evidence::starting(MonotonicMs(0));
         for &(at, forwarded, proven) in reports {
             let media = MediaTime { forwarded: ElapsedMs(forwarded), proven: ElapsedMs(proven) };
             evidence.count(MonotonicMs(at), media);

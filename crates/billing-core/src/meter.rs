@@ -9,8 +9,9 @@ use units::{CallId, ElapsedMs, MicroCoins, MonotonicMs, UnixMs};
 const WARNINGS: [ElapsedMs; 3] =
     [ElapsedMs::from_secs(60), ElapsedMs::from_secs(30), ElapsedMs::from_secs(10)];
 
-/// How long after the end to wait for the relay's last report (BILLING.md, rule 17). Less would lose proof that is on
-/// its way (the relay waits 2 s for it); more would delay receipts of calls whose relay is gone.
+/// How long after the end to wait for the relay's last report (BILLING.md, rule 17). Less would
+/// lose proof that is on its way (the relay waits 2 s for it); more would delay receipts of calls
+/// whose relay is gone.
 const LAST_REPORT_WAIT: ElapsedMs = ElapsedMs(5_000);
 
 /// How a call ended.
@@ -56,7 +57,7 @@ impl Meter {
         Self {
             call,
             terms,
-            evidence: Evidence::starting(now, ElapsedMs::ZERO),
+            evidence: Evidence::starting(now),
             charged: MicroCoins::ZERO,
             durable: ElapsedMs::ZERO,
             stage: Stage::Opening,

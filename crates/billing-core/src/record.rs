@@ -163,7 +163,8 @@ pub enum Crediting {
     TooLarge,
 }
 
-/// The clamp (BILLING.md, rule 10): a call's charge after `target` was asked for, with `funds` left in the wallet.
+/// The clamp (BILLING.md, rule 10): a call's charge after `target` was asked for, with `funds` left
+/// in the wallet.
 ///
 /// `max(charged, min(target, charged + funds))`: never falls, never spends what is not there, and
 /// asking again changes nothing.

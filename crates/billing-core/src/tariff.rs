@@ -50,8 +50,8 @@ impl Tariff {
     }
 
     /// The media time that `funds` buy (BILLING.md, rule 11): the least at which the charge reaches
-    /// them, and never less than the free time. At most [`CALL_MS_MAX`], which is also the answer where nothing is ever
-    /// charged.
+    /// them, and never less than the free time. At most [`CALL_MS_MAX`], which is also the answer
+    /// where nothing is ever charged.
     ///
     /// The charge of that very millisecond may exceed `funds` by less than a millisecond's price;
     /// the clamp of [`advance`](crate::advance) takes what is there, so that a balance ends at

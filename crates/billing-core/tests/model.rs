@@ -2,6 +2,7 @@
 //! whatever fails on the way.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
+mod cut;
 mod naive;
 mod played;
 

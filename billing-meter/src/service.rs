@@ -34,7 +34,8 @@ pub async fn run<S: Store>(
     mut shutdown: Shutdown,
 ) -> Result<(), Error> {
     let settings = config.try_into()?;
-    for receipt in recovery::settle_interrupted(&store).await.map_err(Error::Recovery)? {
+    let recovered = recovery::settle_interrupted(&store).await.map_err(Error::Recovery)?;
+    for receipt in recovered.receipts {
         // Whoever reconnects learns what the interrupted call cost.
         let _ = signaling.outgoing.send(translate::settled(&receipt));
     }

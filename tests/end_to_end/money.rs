@@ -132,6 +132,7 @@ async fn a_killed_server_settles_what_was_durable_and_no_more_than_was_carried()
     books::balance(&database).await;
     let store = store::Sqlite::open(&database).await.unwrap();
     let receipt = store.receipt(call.as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
+    store.close().await;
     let (charged, proven) = (receipt.charged.micro(), receipt.media.0);
     // What a page was told is durable; what is billed was carried.
     assert!(proven >= told, "{proven} ms billed, {told} ms were told");

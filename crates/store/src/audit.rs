@@ -19,17 +19,19 @@ pub enum Rule {
     HostShare,
     /// No call was charged more than its tariff says for its media.
     ChargeWithinTariff,
-    /// The ledger's balances of all accounts add up to nothing.
+    /// Every account's balance in the ledger is what the credits and receipts make it.
     BooksBalance,
+    /// An open call can be read, so that it can be settled.
+    OpenCallReadable,
 }
 
 /// Two figures that should be the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub rule: Rule,
-    /// A user, a call, or `all`.
+    /// A user, a call, or an account.
     pub subject: String,
-    /// Micro-coins.
+    /// Micro-coins; of [`Rule::OpenCallReadable`], rows.
     pub expected: i64,
     pub found: i64,
 }

@@ -49,7 +49,8 @@ pub trait Store: Send + Sync + 'static {
     /// What a wallet has left; nothing if it never had a credit.
     fn funds(&self, user: &UserId) -> impl Future<Output = Result<MicroCoins, Error>> + Send;
 
-    /// Every call that is not settled, for recovery after a crash.
+    /// Every call that is not settled, for recovery after a crash. One that can't be read is
+    /// logged and left out, so that it does not hold up the others; the audit reports it.
     fn open_calls(&self) -> impl Future<Output = Result<Vec<LiveCall>, Error>> + Send;
 
     /// A settled call's receipt.
@@ -74,6 +75,12 @@ pub struct LiveCall {
 /// What keeps a store from answering.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Another process, or another [`Sqlite`] of this one, has the database open.
+    #[error("another server is using this database")]
+    InUse,
+    /// The file that keeps others out can't be made.
+    #[error("database lock: {0}")]
+    Lock(#[source] std::io::Error),
     /// The database can't be reached, is busy, full or broken.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),

@@ -25,6 +25,16 @@ fn tariff() -> Tariff {
     Tariff { rate: Rate::per_minute(6_000_000).unwrap(), free: ElapsedMs::ZERO }
 }
 
+fn terms() -> Terms {
+    Terms {
+        fan: fan(),
+        host: "host".parse().unwrap(),
+        medium: Medium::Voice,
+        tariff: tariff(),
+        host_share: ShareBps::new(7_000).unwrap(),
+    }
+}
+
 /// Books with one settled call of 2.00, of 10.00 credited.
 async fn books(dir: &TempDir) -> (Sqlite, PathBuf) {
     let path = dir.path().join("books");
@@ -32,14 +42,7 @@ async fn books(dir: &TempDir) -> (Sqlite, PathBuf) {
     let amount = MicroCoins::coins(10);
     let credit = Credit { id: "a".to_owned(), user: fan(), amount, at: UnixMs(1) };
     store.credit(&credit).await.unwrap();
-    let terms = Terms {
-        fan: fan(),
-        host: "host".parse().unwrap(),
-        medium: Medium::Voice,
-        tariff: tariff(),
-        host_share: ShareBps::new(7_000).unwrap(),
-    };
-    let open = OpenCall { call: CALL, terms, minimum: MicroCoins::ZERO, at: UnixMs(1) };
+    let open = OpenCall { call: CALL, terms: terms(), minimum: MicroCoins::ZERO, at: UnixMs(1) };
     store.open_call(&open).await.unwrap();
     let reason = EndReason::HungUpByHost;
     let settlement = Settlement { target: target(20_000), reason, ended_at: UnixMs(2) };
@@ -80,22 +83,41 @@ async fn the_audit_names_the_rule_that_was_broken() {
         ),
         (
             "UPDATE posting SET amount = amount - 1 WHERE n = 0 AND entry LIKE 'call:%'",
-            vec![Rule::ChargePosted, Rule::HostShare],
+            vec![Rule::ChargePosted, Rule::HostShare, Rule::BooksBalance],
         ),
         (
             "UPDATE posting SET amount = amount + 1 - 2 * n WHERE entry LIKE 'call:%'",
-            vec![Rule::HostShare],
+            vec![Rule::HostShare, Rule::BooksBalance],
         ),
-        ("DELETE FROM posting WHERE entry LIKE 'credit:%'", vec![Rule::CreditsPosted]),
+        (
+            "DELETE FROM posting WHERE entry LIKE 'credit:%'",
+            vec![Rule::CreditsPosted, Rule::BooksBalance],
+        ),
+        ("UPDATE credit SET amount = amount + 1", vec![Rule::CreditsCounted, Rule::BooksBalance]),
         ("UPDATE call SET media_ms = media_ms - 1", vec![Rule::ChargeWithinTariff]),
-        ("UPDATE call SET reason = NULL, ended_at_unix_ms = NULL", vec![Rule::ChargePosted]),
+        (
+            "UPDATE call SET reason = NULL, ended_at_unix_ms = NULL",
+            vec![Rule::ChargePosted, Rule::BooksBalance],
+        ),
+        // From the wrong fan, to the wrong place, for a call that never was.
+        (
+            "UPDATE posting SET from_account = 'fan:paid:other' WHERE n = 1",
+            vec![Rule::BooksBalance],
+        ),
+        ("UPDATE posting SET to_account = 'attic' WHERE n = 1", vec![Rule::BooksBalance]),
+        (
+            "INSERT INTO posting VALUES ('call:x', 0, 'fan:paid:fan', 'platform:fee', 1)",
+            vec![Rule::BooksBalance],
+        ),
     ] {
         let dir = TempDir::new().unwrap();
         let (store, path) = books(&dir).await;
         let file = burglar(&path).await;
         sqlx::query(tampering).execute(&file).await.unwrap();
-        let found: Vec<Rule> =
+        let mut found: Vec<Rule> =
             store.audit().await.unwrap().into_iter().map(|difference| difference.rule).collect();
+        // The balances name every account that is wrong.
+        found.dedup();
         assert_eq!(found, rules, "{tampering}");
     }
 }
@@ -157,4 +179,73 @@ async fn a_failed_transaction_changes_nothing() {
     sqlx::query("DROP TRIGGER full_disk").execute(&file).await.unwrap();
     store.credit(&credit).await.unwrap();
     assert_eq!(store.funds(&fan()).await.unwrap(), MicroCoins::coins(9));
+}
+
+/// Two open calls at 6.00 a minute: `CALL` of the fan, the next of another.
+async fn two_open_calls(dir: &TempDir) -> (Sqlite, PathBuf, CallId) {
+    let path = dir.path().join("books");
+    let store = Sqlite::open(&path).await.unwrap();
+    let other = CallId(Uuid::from_u128(8));
+    for (call, fan) in [(CALL, fan()), (other, "other".parse().unwrap())] {
+        let (amount, at) = (MicroCoins::coins(10), UnixMs(1));
+        let credit = Credit { id: call.to_string(), user: fan.clone(), amount, at };
+        store.credit(&credit).await.unwrap();
+        let terms = Terms { fan, ..terms() };
+        let open = OpenCall { call, terms, minimum: MicroCoins::ZERO, at };
+        store.open_call(&open).await.unwrap();
+    }
+    (store, path, other)
+}
+
+#[tokio::test]
+async fn an_open_call_that_can_not_be_read_is_left_out_and_named_by_the_audit() {
+    for tampering in [
+        "UPDATE call SET medium = 'smell' WHERE fan = 'fan'",
+        "UPDATE call SET host = '' WHERE fan = 'fan'",
+        "UPDATE call SET media_ms = -1 WHERE fan = 'fan'",
+    ] {
+        let dir = TempDir::new().unwrap();
+        let (store, path, other) = two_open_calls(&dir).await;
+        sqlx::query(tampering).execute(&burglar(&path).await).await.unwrap();
+        let open_calls = store.open_calls().await.unwrap();
+        let open_calls: Vec<CallId> = open_calls.iter().map(|live| live.call).collect();
+        assert_eq!(open_calls, [other], "{tampering}");
+        let [difference] = &store.audit().await.unwrap()[..] else { panic!("{tampering}") };
+        assert_eq!(difference.rule, Rule::OpenCallReadable);
+        assert_eq!(difference.subject, CALL.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_broken_row_does_not_stop_the_charges_of_others() {
+    for tampering in [
+        "UPDATE call SET media_ms = -1 WHERE fan = 'fan'",
+        "UPDATE call SET charged = -1 WHERE fan = 'fan'",
+        "UPDATE wallet SET credited = 9007199254740993 WHERE user = 'fan'",
+    ] {
+        let dir = TempDir::new().unwrap();
+        let (store, path, other) = two_open_calls(&dir).await;
+        sqlx::query(tampering).execute(&burglar(&path).await).await.unwrap();
+        let targets = [target(10_000), Target { call: other, ..target(20_000) }];
+        let applied = store.apply(UnixMs(5), &targets).await.unwrap();
+        assert_eq!(applied.charged, [(other, MicroCoins::coins(2))], "{tampering}");
+        assert_eq!(applied.funds, [("other".parse().unwrap(), MicroCoins::coins(8))]);
+    }
+}
+
+#[tokio::test]
+async fn a_database_has_one_server_at_a_time() {
+    let dir = TempDir::new().unwrap();
+    let (first, path) = books(&dir).await;
+    let second = Sqlite::open(&path).await;
+    assert!(matches!(second, Err(Error::InUse)), "{second:?}");
+    // Whoever was refused took nothing away.
+    assert_eq!(first.funds(&fan()).await.unwrap(), MicroCoins::coins(8));
+    drop(first);
+    let second = Sqlite::open(&path).await.unwrap();
+    second.close().await;
+    let third = Sqlite::open(&path).await.unwrap();
+    assert_eq!(third.funds(&fan()).await.unwrap(), MicroCoins::coins(8));
+    let nowhere = Sqlite::open(dir.path().join("no").join("books")).await;
+    assert!(matches!(nowhere, Err(Error::Lock(_))), "{nowhere:?}");
 }

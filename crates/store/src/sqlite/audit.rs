@@ -1,5 +1,6 @@
-//! The audit, as one query per rule.
+//! The audit, as one query per rule of figures.
 
+use super::calls;
 use crate::{Difference, Error, Rule};
 use sqlx::{Row, SqliteConnection};
 
@@ -62,12 +63,23 @@ const QUERIES: [(Rule, &str); 8] = [
     ),
     (
         Rule::BooksBalance,
-        "SELECT 'all' AS subject, 0 AS expected, sum(balance) AS found
-         FROM (SELECT sum(amount) AS balance
-               FROM (SELECT to_account AS account, amount FROM posting
-                     UNION ALL SELECT from_account, -amount FROM posting)
-               GROUP BY account)
-         HAVING found <> 0",
+        "WITH
+         receipt AS (
+            SELECT fan, host, charged,
+                   charged / 10000 * host_share_bps + charged % 10000 * host_share_bps / 10000
+                       AS host_part
+            FROM call WHERE reason IS NOT NULL),
+         due AS (
+            SELECT 'fan:paid:' || user AS account, amount FROM credit
+            UNION ALL SELECT 'psp:clearing', -amount FROM credit
+            UNION ALL SELECT 'fan:paid:' || fan, -charged FROM receipt
+            UNION ALL SELECT 'host:earnings:' || host, host_part FROM receipt
+            UNION ALL SELECT 'platform:fee', charged - host_part FROM receipt)
+         SELECT account AS subject, sum(due) AS expected, sum(posted) AS found
+         FROM (SELECT account, amount AS due, 0 AS posted FROM due
+               UNION ALL SELECT to_account, 0, amount FROM posting
+               UNION ALL SELECT from_account, 0, -amount FROM posting)
+         GROUP BY account HAVING expected <> found",
     ),
 ];
 
@@ -83,5 +95,12 @@ pub(super) async fn differences(db: &mut SqliteConnection) -> Result<Vec<Differe
             });
         }
     }
+    let (_, broken) = calls::open_calls(db).await?;
+    differences.extend(broken.into_iter().map(|broken| Difference {
+        rule: Rule::OpenCallReadable,
+        subject: broken.call,
+        expected: 1,
+        found: 0,
+    }));
     Ok(differences)
 }

@@ -7,8 +7,8 @@ use billing_core::{
     Applied, OpenCall, Opening, Settled, Settlement, Target, advance, call_postings,
 };
 use serde_json::json;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeMap;
 use units::{CallId, ElapsedMs, MicroCoins, UnixMs, UserId};
 
@@ -23,10 +23,29 @@ pub(super) async fn read(
     row.map(CallRow::try_from).transpose()
 }
 
-pub(super) async fn open_calls(db: &mut SqliteConnection) -> Result<Vec<LiveCall>, Error> {
+/// A row of `call` that can't be read.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// Its id, as it stands there.
+    pub(super) call: String,
+    pub(super) error: Error,
+}
+
+/// Every open call; apart from them, those that can't be read.
+pub(super) async fn open_calls(
+    db: &mut SqliteConnection,
+) -> Result<(Vec<LiveCall>, Vec<Broken>), Error> {
     let rows =
         sqlx::query("SELECT * FROM call WHERE reason IS NULL ORDER BY id").fetch_all(db).await?;
-    rows.into_iter().map(|row| Ok(CallRow::try_from(row)?.live)).collect()
+    let (mut live, mut broken) = (Vec::new(), Vec::new());
+    for row in rows {
+        let call = row.try_get("id")?;
+        match CallRow::try_from(row) {
+            Ok(row) => live.push(row.live),
+            Err(error) => broken.push(Broken { call, error }),
+        }
+    }
+    Ok((live, broken))
 }
 
 pub(super) async fn open(db: &mut SqliteConnection, open: &OpenCall) -> Result<Opening, Error> {
@@ -87,7 +106,8 @@ impl Drawn {
         for row in &rows {
             // One broken row must not stop the others' charges: its call counts as not there.
             if let Err(error) = drawn.add(row) {
-                tracing::error!(%error, "a call can't be charged");
+                let call: String = row.try_get("id")?;
+                tracing::error!(call, %error, "an open call can't be charged");
             }
         }
         Ok(drawn)

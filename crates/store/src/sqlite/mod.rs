@@ -7,6 +7,7 @@
 
 mod audit;
 mod calls;
+mod lock;
 mod row;
 mod wallets;
 
@@ -18,11 +19,12 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Sqlite as Driver, Transaction};
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 use units::{CallId, MicroCoins, UnixMs, UserId};
 
-/// How long to wait for a lock that another process holds (a backup, the command line). Less
+/// How long to wait for a lock that another process holds (a backup, a report). Less
 /// would fail ticks for it; more would hold up openers that are better told to try again.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -30,20 +32,23 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// go on at once, each holding back the WAL's checkpoint.
 const READERS: u32 = 4;
 
-/// A store in one file.
-#[derive(Clone, Debug)]
+/// A store in one file, which no other server may use meanwhile.
+#[derive(Debug)]
 pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Last, so that it is released last.
+    _lock: File,
 }
 
 impl Sqlite {
     /// Opens the file at `path`, creating or migrating it as needed.
     ///
     /// # Errors
-    /// [`Error::Database`] if the file can't be opened, [`Error::Migration`] if it was written by
-    /// a newer version.
+    /// [`Error::InUse`] if another server has it open, [`Error::Lock`] or [`Error::Database`] if
+    /// it can't be opened, [`Error::Migration`] if it was written by a newer version.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let lock = lock::take(path.as_ref())?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -58,11 +63,11 @@ impl Sqlite {
             .max_connections(READERS)
             .connect_with(options.read_only(true))
             .await?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, _lock: lock })
     }
 
     /// Waits for what is under way, then closes the file.
-    pub async fn close(&self) {
+    pub async fn close(self) {
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -107,7 +112,11 @@ impl Store for Sqlite {
     }
 
     async fn open_calls(&self) -> Result<Vec<LiveCall>, Error> {
-        calls::open_calls(&mut *self.readers.acquire().await?).await
+        let (live, broken) = calls::open_calls(&mut *self.readers.acquire().await?).await?;
+        for calls::Broken { call, error } in broken {
+            tracing::error!(call, %error, "an open call can't be read; it stays open");
+        }
+        Ok(live)
     }
 
     async fn receipt(&self, call: CallId) -> Result<Option<Receipt>, Error> {

@@ -30,7 +30,17 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// A window whose fake camera and microphone are allowed without a question.
     pub(crate) async fn open(url: &str) -> Self {
+        Self::launch(url, "use-fake-ui-for-media-stream").await
+    }
+
+    /// A window whose user says no to every question.
+    pub(crate) async fn open_forbidding_devices(url: &str) -> Self {
+        Self::launch(url, "deny-permission-prompts").await
+    }
+
+    async fn launch(url: &str, permission: &str) -> Self {
         let profile = tempfile::tempdir().unwrap();
         // Names without dashes: the builder adds them.
         let config = BrowserConfig::builder()
@@ -52,7 +62,7 @@ impl Window {
                 "lang=en-US",
                 "no-first-run",
                 "use-fake-device-for-media-stream",
-                "use-fake-ui-for-media-stream",
+                permission,
             ])
             .build()
             .unwrap();

@@ -1,7 +1,7 @@
 //! Paid calls between two browsers: what is seen, what is heard, what is paid.
 
 use crate::books;
-use crate::browser::{PATIENCE, Window, turn};
+use crate::browser::{PATIENCE, Window, element, turn};
 use crate::desk::{Desk, FAN, heard_ms};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -55,6 +55,24 @@ async fn a_fan_with_20_s_of_funds_is_cut_at_20_s_with_nothing_left() {
     let database = desk.server.database();
     let _folder = desk.close().await;
     assert_eq!(books::funds(&database, FAN).await.micro(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_top_up_in_the_last_seconds_lets_the_call_go_on() {
+    let _turn = turn().await;
+    let desk = Desk::open("1.20").await;
+    desk.call("voice").await;
+    desk.fan.until("coinline.session.tick?.proven_ms >= 6000").await;
+    desk.fan.tap("top-up").await;
+    desk.fan.until("coinline.session.tick.proven_ms >= 13000").await;
+    desk.fan.call_is("live").await;
+    desk.fan.tap("hang-up").await;
+
+    let bill = desk.receipt().await;
+    assert_eq!(bill.charged, charge(bill.proven_ms));
+    let database = desk.server.database();
+    let _folder = desk.close().await;
+    assert_eq!(books::funds(&database, FAN).await.micro(), 11_200_000 - bill.charged);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,6 +134,31 @@ async fn a_cut_socket_stops_neither_media_nor_bill_and_resumes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_who_mutes_is_not_paid_meanwhile_and_both_see_it() {
+    let _turn = turn().await;
+    let desk = Desk::open("100.00").await;
+    desk.call("voice").await;
+    desk.fan.until("coinline.session.tick?.proven_ms >= 1000").await;
+
+    desk.host.tap("mute").await;
+    for window in [&desk.fan, &desk.host] {
+        window.until("coinline.session.tick.paused").await;
+        window.until(&format!("{}?.checkVisibility()", element("not-charged"))).await;
+    }
+    let stood_at = told_ms(&desk.fan).await;
+    assert!(desk.fan.value::<bool>(COUNT_TICKS).await);
+    desk.fan.until("__ticks >= 3").await;
+    assert_eq!(told_ms(&desk.fan).await, stood_at, "silence was billed");
+
+    desk.host.tap("mute").await;
+    desk.fan.until(&format!("coinline.session.tick.proven_ms >= {}", stood_at + 1_000)).await;
+    desk.fan.tap("hang-up").await;
+    let bill = desk.receipt().await;
+    assert_eq!(bill.charged, charge(bill.proven_ms));
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_settles_what_was_durable_and_no_more_than_was_carried() {
     let _turn = turn().await;
     let mut desk = Desk::open("100.00").await;
@@ -164,6 +207,15 @@ async fn h264_reaches_both_sides_and_bitrate_rises() {
     assert_eq!(bill.charged, charge(bill.proven_ms));
     desk.close().await;
 }
+
+/// Counts what the page is told from now on.
+const COUNT_TICKS: &str = "
+    (() => {
+        window.__ticks = 0;
+        coinline.client.addEventListener('call.tick', () => { window.__ticks += 1 });
+        return true;
+    })()
+";
 
 /// Has the page's next connection offer H.264 before anything else.
 const PREFER_H264: &str = "

@@ -39,7 +39,7 @@ impl Server {
         server
     }
 
-    /// Starts the process again on the same data.
+    /// Starts the process again on the same data and address.
     pub(crate) async fn restart(&mut self) {
         assert!(self.child.is_none(), "the server is running");
         let log = std::fs::File::options()
@@ -50,6 +50,7 @@ impl Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_coinline"))
             .arg("--config")
             .arg(self.folder.path().join("coinline.toml"))
+            .args(["--listen", self.url.strip_prefix("http://").unwrap_or("127.0.0.1:0")])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

@@ -2,8 +2,7 @@
 
 use crate::room::Room;
 use crate::{Carried, Event, Input, LegKey, Limits, Outbox};
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use units::{CallId, MonotonicUs};
 
 /// Forwards the packets of all rooms of one worker. Single-threaded; scale is more of them.
@@ -11,15 +10,14 @@ use units::{CallId, MonotonicUs};
 pub struct Forwarder {
     limits: Limits,
     rooms: HashMap<CallId, Scheduled>,
-    /// When to look at which room. An entry counts only if the room is still scheduled for that
-    /// moment.
-    wakes: BinaryHeap<Reverse<(MonotonicUs, CallId)>>,
+    /// When to look at which room: at most one entry for each, not later than it wants.
+    wakes: BTreeSet<(MonotonicUs, CallId)>,
 }
 
 #[derive(Debug)]
 struct Scheduled {
     room: Room,
-    /// The moment of its one valid entry in the heap.
+    /// The moment of its entry in `wakes`.
     at: Option<MonotonicUs>,
 }
 
@@ -27,7 +25,7 @@ impl Forwarder {
     /// A forwarder without rooms.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, rooms: HashMap::new(), wakes: BinaryHeap::new() }
+        Self { limits, rooms: HashMap::new(), wakes: BTreeSet::new() }
     }
 
     /// Applies one command: the cold path.
@@ -37,7 +35,7 @@ impl Forwarder {
                 let limits = self.limits;
                 self.rooms
                     .entry(call)
-                    .or_insert_with(|| Scheduled { room: Room::new(call, limits), at: None });
+                    .or_insert_with(|| Scheduled { room: Room::new(now, call, limits), at: None });
                 self.with(call, |room| room.limit(now, funded, out));
             }
             Input::SetLimit { call, funded } => {
@@ -47,7 +45,7 @@ impl Forwarder {
                 self.with(leg.call, |room| room.join(now, leg.side, negotiated, out));
             }
             Input::Leave { leg } => {
-                self.with(leg.call, |room| room.leave(leg.side, out));
+                self.with(leg.call, |room| room.leave(now, leg.side, out));
             }
             Input::CloseRoom { call } => {
                 if self.with(call, |room| room.close(now, out)).is_none() {
@@ -72,15 +70,13 @@ impl Forwarder {
 
     /// Does what has become due: reports, feedback, repeated requests, closing rooms.
     pub fn wake(&mut self, now: MonotonicUs, out: &mut Outbox) {
-        while let Some(Reverse((at, call))) = self.wakes.peek().copied()
+        while let Some((at, call)) = self.wakes.first().copied()
             && at <= now
         {
-            self.wakes.pop();
-            let Some(scheduled) = self.rooms.get_mut(&call) else { continue };
-            if scheduled.at != Some(at) {
-                continue;
+            self.wakes.pop_first();
+            if let Some(scheduled) = self.rooms.get_mut(&call) {
+                scheduled.at = None;
             }
-            scheduled.at = None;
             self.with(call, |room| {
                 if room.due().is_some_and(|due| due <= now) {
                     room.wake(now, out);
@@ -92,7 +88,7 @@ impl Forwarder {
     /// When [`Forwarder::wake`] wants to be called at the latest.
     #[must_use]
     pub fn next_wake(&self) -> Option<MonotonicUs> {
-        self.wakes.peek().map(|Reverse((at, _))| *at)
+        self.wakes.first().map(|(at, _)| *at)
     }
 
     /// Does something with a room, if there is such, and schedules it anew.
@@ -100,12 +96,17 @@ impl Forwarder {
         let scheduled = self.rooms.get_mut(&call)?;
         act(&mut scheduled.room);
         if scheduled.room.is_closed() {
+            if let Some(at) = scheduled.at {
+                self.wakes.remove(&(at, call));
+            }
             self.rooms.remove(&call);
         } else if let Some(due) = scheduled.room.due()
             && scheduled.at.is_none_or(|at| due < at)
         {
-            scheduled.at = Some(due);
-            self.wakes.push(Reverse((due, call)));
+            if let Some(at) = scheduled.at.replace(due) {
+                self.wakes.remove(&(at, call));
+            }
+            self.wakes.insert((due, call));
         }
         Some(())
     }

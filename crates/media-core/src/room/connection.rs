@@ -26,6 +26,9 @@ pub(super) struct Line {
 pub(super) struct Connection {
     pub(super) key: LegKey,
     negotiated: NegotiatedLeg,
+    /// Whether a packet of the client has been opened, so that it has its keys and can open ours:
+    /// the server's end of a DTLS handshake is done before the client's.
+    pub(super) ready: bool,
     pub(super) srtp: SrtpContext,
     pub(super) lines: Vec<Line>,
     /// SSRCs that a track was sent from before. As many as the opener admits, at most.
@@ -36,8 +39,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The connection that a leg has after a join: a new one in place of `before`, or `before` still
-    /// if `negotiated` is the same or lacks keys. Sources are counted from `first_epoch` on, above those of every connection before.
+    /// The connection that a leg has after a join: a new one in place of `before`, or `before`
+    /// still if `negotiated` is the same or lacks keys. Sources are counted from `first_epoch` on,
+    /// above those of every connection before.
     pub(super) fn new(
         key: LegKey,
         negotiated: NegotiatedLeg,
@@ -48,11 +52,11 @@ impl Connection {
             before.negotiated.keying_material == negotiated.keying_material
                 && before.negotiated.profile == negotiated.profile
         };
-        let (srtp, retired, arrivals, awaited) = match before {
+        let (ready, srtp, retired, arrivals, awaited) = match before {
             Some(before) if before.negotiated == negotiated => return Some(before),
             // An index must not be sealed twice with one key, nor a number be given twice.
             Some(before) if same_keys(&before) => {
-                (before.srtp, before.retired, before.arrivals, before.awaited)
+                (before.ready, before.srtp, before.retired, before.arrivals, before.awaited)
             }
             Some(_) | None => {
                 let material = &negotiated.keying_material;
@@ -60,7 +64,7 @@ impl Connection {
                 match SrtpContext::new(negotiated.profile, material, Role::Server, streams) {
                     Ok(srtp) => {
                         let awaited = Awaited::new(limits.awaited_packets);
-                        (srtp, Vec::new(), Arrivals::default(), awaited)
+                        (false, srtp, Vec::new(), Arrivals::default(), awaited)
                     }
                     Err(_) => return before,
                 }
@@ -75,7 +79,7 @@ impl Connection {
         };
         let lines = negotiated.lines.iter().map(line).collect();
         let resends = TokenBucket::new(limits.resend_bytes_per_s, limits.resend_burst_bytes);
-        Some(Self { key, negotiated, srtp, lines, retired, arrivals, awaited, resends })
+        Some(Self { key, negotiated, ready, srtp, lines, retired, arrivals, awaited, resends })
     }
 
     /// Takes in an opened RTP packet: notes its arrival, and finds its track.
@@ -200,6 +204,13 @@ impl Connection {
     pub(super) fn want_keyframes(&mut self) {
         for line in &mut self.lines {
             line.track.want_keyframe();
+        }
+    }
+
+    /// The other side can open what this client sends from now on.
+    pub(super) fn listener_ready(&mut self) {
+        for line in &mut self.lines {
+            line.track.listener_ready();
         }
     }
 

@@ -7,6 +7,10 @@ use crate::rtcp::{self, Packet, ReportBlock};
 use crate::{Outbox, Side};
 use units::MonotonicUs;
 
+/// What a repetition weighs besides its payload: headers of IP, UDP and RTP, and the tag. Without
+/// it, small packets would multiply what a listener can make us send.
+const HEADERS_BYTES: usize = 80;
+
 impl Room {
     /// Takes an SRTCP packet from a side's client.
     pub(super) fn control(
@@ -18,6 +22,7 @@ impl Room {
     ) {
         let Some(from) = &mut self.connections[side.index()] else { return };
         let Ok(len) = from.srtp.opener.open_rtcp(datagram) else { return };
+        self.heard(now, side, out);
         let Some(packets) = rtcp::packets(&datagram[..len]) else { return };
         for packet in packets {
             match packet {
@@ -90,8 +95,8 @@ impl Room {
             return;
         };
         let (Some(to), Some(sink)) = (to.filter(|_| open), line.sink) else { return };
-        let feed = &to.lines[sink].feed;
-        let report = feed.sender_report(line.track.epoch(), rtp_timestamp);
+        let feed = &mut to.lines[sink].feed;
+        let report = feed.sender_report(now, line.track.epoch(), rtp_timestamp);
         let Some((timestamp, packets, octets)) = report else { return };
         out.send(to.key, |bytes| {
             let start = bytes.len();
@@ -120,7 +125,7 @@ impl Room {
         let sent = feed.find(sequence)?;
         let track = &from.lines[line.source?].track;
         let media = track.kept(now, sent.epoch, sent.source_index)?;
-        if !resends.take(now, media.payload.len()) {
+        if !resends.take(now, media.payload.len() + HEADERS_BYTES) {
             return None;
         }
         let (outgoing, how) = feed.repetition(&sent, &media, awaited.next());

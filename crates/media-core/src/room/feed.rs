@@ -6,10 +6,14 @@ use crate::rtcp::ReportBlock;
 use crate::rtp::{Media, Outgoing, Place, Rewriter};
 use crate::srtp::Sealer;
 use crate::{Limits, MediaLine, Mid};
-use units::MonotonicUs;
+use units::{ElapsedMs, MonotonicUs};
 
 /// The first sequence number of retransmissions; see the same of media in `rewrite.rs`.
 const RTX_FIRST: u64 = 4_096;
+
+/// The shortest time between two sender reports that are passed on; browsers send one or two a
+/// second. Without a bound one compound of a publisher would become dozens of datagrams.
+const SENDER_REPORT_EVERY: ElapsedMs = ElapsedMs(50);
 
 /// What was sent under one outgoing index: all that is needed to write the same bytes again.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,8 @@ pub(super) struct Feed {
     rtx_next: u16,
     packets: u32,
     octets: u32,
+    /// Before then no sender report is passed on.
+    next_sender_report: MonotonicUs,
     /// Whether the client has yet to learn which line our SSRC belongs to. Its first report on it
     /// shows that it has.
     introduce: bool,
@@ -58,6 +64,7 @@ impl Feed {
             rtx_next,
             packets: 0,
             octets: 0,
+            next_sender_report: MonotonicUs(0),
             introduce: true,
             reported: None,
             lost: 0,
@@ -159,9 +166,16 @@ impl Feed {
     }
 
     /// The sender report that belongs to a publisher's: its RTP timestamp in this feed, packets and
-    /// octets sent.
-    pub(super) fn sender_report(&self, epoch: u64, timestamp: u32) -> Option<(u32, u32, u32)> {
-        let offset = self.rewriter.timestamp_offset(epoch)?;
+    /// octets sent. `None` if the feed has nothing of that source, or has passed one on just now.
+    pub(super) fn sender_report(
+        &mut self,
+        now: MonotonicUs,
+        epoch: u64,
+        timestamp: u32,
+    ) -> Option<(u32, u32, u32)> {
+        let offset =
+            self.rewriter.timestamp_offset(epoch).filter(|_| self.next_sender_report <= now)?;
+        self.next_sender_report = now + SENDER_REPORT_EVERY;
         Some((timestamp.wrapping_add(offset), self.packets, self.octets))
     }
 

@@ -19,22 +19,40 @@ impl Room {
         if self.is_closing() {
             return;
         }
+        let Some(from) = &mut self.connections[side.index()] else { return };
+        let Ok(len) = from.srtp.opener.open_rtp(datagram) else { return };
+        self.heard(now, side, out);
         let forwards = self.phase == Phase::Open;
         let listener = side.other();
         let ceiling = self.ceiling(listener);
         let mut direction = *self.toward(listener);
         let (Some(from), to) = self.pair(side) else { return };
-        let Ok(len) = from.srtp.opener.open_rtp(datagram) else { return };
-        if let Some((line, packet)) = from.take_in(now, &datagram[..len])
-            && let Some(sink) = from.lines[line].sink
-            && let Some(to) = to.filter(|_| forwards)
-        {
-            forward(now, to, sink, &packet, (&mut direction, ceiling), out);
+        if let Some((line, packet)) = from.take_in(now, &datagram[..len]) {
+            let line = &mut from.lines[line];
+            let listens = line.sink.zip(to.filter(|_| forwards));
+            if packet.starts_keyframe {
+                line.track.keyframe_came(listens.as_ref().is_none_or(|(_, to)| to.ready));
+            }
+            if let Some((sink, to)) = listens {
+                forward(now, to, sink, &packet, (&mut direction, ceiling), out);
+            }
         }
         from.ask(now, out);
         self.toward[listener.index()] = direction;
         if forwards && self.toward(Side::Fan).evidence.reaches(self.funded) {
             self.cut(out);
+            self.note_idle(now);
+        }
+    }
+
+    /// A side's client has shown that it holds its keys.
+    pub(super) fn heard(&mut self, now: MonotonicUs, side: Side, out: &mut Outbox) {
+        let closing = self.is_closing();
+        let (Some(from), to) = self.pair(side) else { return };
+        let first = !std::mem::replace(&mut from.ready, true);
+        if let Some(other) = to.filter(|_| first && !closing) {
+            other.listener_ready();
+            other.ask(now, out);
         }
     }
 }

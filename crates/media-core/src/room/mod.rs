@@ -24,6 +24,11 @@ const REPORT_EVERY: ElapsedMs = ElapsedMs(1_000);
 /// 100 ms and a round trip, a receiver report within about a second.
 const CLOSE_WITHIN: ElapsedMs = ElapsedMs(2_000);
 
+/// How long a room may stand without a leg, or cut, until it closes by itself: whoever opened it
+/// must be gone. Less than any rejoin or top-up is waited for would end live calls; more keeps the
+/// rooms of a signaling that crashed.
+const IDLE_MAX: ElapsedMs = ElapsedMs::from_secs(300);
+
 /// The two sides of a call.
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -38,6 +43,8 @@ pub(crate) struct Room {
     joins: u64,
     /// Whether the fan has been seen to receive the host.
     flowing: bool,
+    /// Since when it has stood without a leg, or cut.
+    idle_since: Option<MonotonicUs>,
     next_report: Option<MonotonicUs>,
 }
 
@@ -54,7 +61,7 @@ enum Phase {
 }
 
 impl Room {
-    pub(crate) fn new(call: CallId, limits: Limits) -> Self {
+    pub(crate) fn new(now: MonotonicUs, call: CallId, limits: Limits) -> Self {
         Self {
             call,
             limits,
@@ -64,6 +71,7 @@ impl Room {
             phase: Phase::Open,
             joins: 0,
             flowing: false,
+            idle_since: Some(now),
             next_report: None,
         }
     }
@@ -82,6 +90,7 @@ impl Room {
                 connection.ask(now, out);
             }
         }
+        self.note_idle(now);
     }
 
     /// Connects a side.
@@ -106,12 +115,14 @@ impl Room {
             other.ask(now, out);
         }
         self.next_report.get_or_insert(now + REPORT_EVERY);
+        self.note_idle(now);
     }
 
     /// Disconnects a side.
-    pub(crate) fn leave(&mut self, side: Side, out: &mut Outbox) {
+    pub(crate) fn leave(&mut self, now: MonotonicUs, side: Side, out: &mut Outbox) {
         self.connections[side.index()] = None;
         self.connect();
+        self.note_idle(now);
         self.close_if_settled(out);
     }
 
@@ -142,6 +153,9 @@ impl Room {
     /// Does what is due.
     pub(crate) fn wake(&mut self, now: MonotonicUs, out: &mut Outbox) {
         match self.phase {
+            Phase::Open | Phase::Cut if self.idle_until().is_some_and(|until| until <= now) => {
+                self.close(now, out);
+            }
             Phase::Open | Phase::Cut => self.report_and_ask(now, out),
             Phase::Closing { until } if until <= now => self.finish(out),
             Phase::Closing { .. } | Phase::Closed => {}
@@ -152,8 +166,8 @@ impl Room {
     pub(crate) fn due(&self) -> Option<MonotonicUs> {
         match self.phase {
             Phase::Open | Phase::Cut => {
-                let connections = self.connections.iter().flatten();
-                connections.filter_map(Connection::due).chain(self.next_report).min()
+                let connections = self.connections.iter().flatten().filter_map(Connection::due);
+                connections.chain(self.next_report).chain(self.idle_until()).min()
             }
             Phase::Closing { until } => Some(until),
             Phase::Closed => None,
@@ -167,6 +181,15 @@ impl Room {
 
     const fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing { .. } | Phase::Closed)
+    }
+
+    fn note_idle(&mut self, now: MonotonicUs) {
+        let idle = self.phase == Phase::Cut || self.connections.iter().all(Option::is_none);
+        self.idle_since = idle.then(|| self.idle_since.unwrap_or(now));
+    }
+
+    fn idle_until(&self) -> Option<MonotonicUs> {
+        self.idle_since.map(|since| since + IDLE_MAX)
     }
 
     fn report_and_ask(&mut self, now: MonotonicUs, out: &mut Outbox) {

@@ -49,6 +49,8 @@ pub(super) struct Accepted<'a> {
     pub(super) media: Media<'a>,
     /// Whether it came as a retransmission.
     pub(super) repaired: bool,
+    /// Whether a key frame begins in it.
+    pub(super) starts_keyframe: bool,
 }
 
 impl Track {
@@ -123,8 +125,7 @@ impl Track {
             audio_level,
             payload,
         };
-        self.keep(now, &media);
-        Some(Accepted { epoch: self.epoch, media, repaired: false })
+        Some(self.accept(now, media, false))
     }
 
     /// Takes a packet out of a retransmission (RFC 4588 section 4): `None` unless its original is
@@ -151,8 +152,7 @@ impl Track {
             audio_level: None,
             payload,
         };
-        self.keep(now, &media);
-        Some(Accepted { epoch: self.epoch, media, repaired: true })
+        Some(self.accept(now, media, true))
     }
 
     /// Notes a sender report; returns whether it is of this track's source.
@@ -180,6 +180,16 @@ impl Track {
         if self.history.is_some() {
             self.keyframe.want();
         }
+    }
+
+    /// A key frame has come, for a listener that was `ready` to open it or not.
+    pub(super) const fn keyframe_came(&mut self, ready: bool) {
+        self.keyframe.came(ready);
+    }
+
+    /// The listener can open what it is sent from now on.
+    pub(super) const fn listener_ready(&mut self) {
+        self.keyframe.listener_ready();
     }
 
     /// Whether to ask for a key frame now.
@@ -215,12 +225,11 @@ impl Track {
         });
     }
 
-    fn keep(&mut self, now: MonotonicUs, media: &Media<'_>) {
+    fn accept<'a>(&mut self, now: MonotonicUs, media: Media<'a>, repaired: bool) -> Accepted<'a> {
         if let Some(history) = &mut self.history {
-            if starts_keyframe(self.codec, media.payload) {
-                self.keyframe.came();
-            }
-            history.keep(now, media);
+            history.keep(now, &media);
         }
+        let starts_keyframe = starts_keyframe(self.codec, media.payload);
+        Accepted { epoch: self.epoch, media, repaired, starts_keyframe }
     }
 }

@@ -53,3 +53,17 @@ fn sender_reports_keep_the_wall_clock_and_move_the_timestamp() {
     let moved = 960 + 90_000 + 450;
     assert_eq!(call.fan.reports(), [format!("sender {ours} ntp 77 rtp {moved}")]);
 }
+
+#[test]
+fn a_burst_of_sender_reports_is_passed_on_as_one() {
+    let mut call = Call::new(60_000);
+    call.video(1, KEY);
+    let burst = |bytes: &mut Vec<u8>| {
+        (0..60).for_each(|_| rtcp::sender_report(bytes, 0xb0, 77, 960, 9, 9));
+    };
+    call.control(Side::Host, burst);
+    assert_eq!(call.fan.reports().len(), 1);
+    call.pass(50);
+    call.control(Side::Host, burst);
+    assert_eq!(call.fan.reports().len(), 1);
+}

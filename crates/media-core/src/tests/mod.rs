@@ -4,6 +4,7 @@ mod call;
 mod client;
 mod closing;
 mod feedback;
+mod first_picture;
 mod forwarding;
 mod repair;
 mod strangers;

@@ -186,12 +186,27 @@ fn a_listener_cannot_ask_for_more_than_its_share() {
         nack(&mut call, &all);
     }
     let burst = call.fan.packets().len();
-    assert_eq!(burst, 65, "64 KiB of packets of 1,002 bytes");
+    assert_eq!(burst, 60, "64 KiB of packets of 1,002 bytes and their headers");
     call.pass(1_000);
     nack(&mut call, &all);
     call.pass(1_000);
     let repeated = call.fan.packets().len();
     assert!(repeated <= burst, "{repeated} after a second");
+}
+
+#[test]
+fn small_packets_do_not_multiply_a_listeners_share() {
+    let mut call = Call::new(60_000);
+    for sequence in 0..100 {
+        call.video(sequence, &[0x10, 0x01]);
+    }
+    call.fan.packets();
+    let all: Vec<_> = (4_096..4_196).collect();
+    for _ in 0..20 {
+        nack(&mut call, &all);
+    }
+    let repeated = call.fan.packets().len();
+    assert_eq!(repeated, 65_536 / 82);
 }
 
 #[test]

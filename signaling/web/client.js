@@ -232,6 +232,8 @@ export class CoinlineClient extends EventTarget {
       return;
     }
     if (message.type !== "ok" && message.type !== "pong") this.#emit(message.type, message);
+    // A bill is told again at the next login unless the server has heard from us since.
+    if (message.type === "call.ended") this.ask("ping").catch(() => {});
     request?.resolve(message);
   }
 

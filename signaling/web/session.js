@@ -171,8 +171,9 @@ export class Session extends EventTarget {
 
   #welcomed(welcome) {
     this.welcome = welcome;
-    if (welcome.call) this.#callChanged(welcome.call);
+    // What was missed follows, in order; the call as it is now would be ahead of it.
     if (welcome.resumed) return;
+    if (welcome.call) this.#callChanged(welcome.call);
     if (!welcome.call && this.call) this.#callEnded({ call: this.call.call, reason: "gone" });
     this.#ask(this.client.balance());
     if (welcome.role === "fan") this.#ask(this.client.watchHosts());
@@ -213,7 +214,8 @@ export class Session extends EventTarget {
   }
 
   #callEnded({ call: id, reason, receipt = null }) {
-    const call = this.call?.call === id ? this.call : this.#formerCall(id, receipt);
+    const known = [this.call, this.ended?.call].find((each) => each?.call === id);
+    const call = known ?? this.#formerCall(id, receipt);
     if (!call) return;
     if (this.call?.call === id) {
       this.call = null;

@@ -1,4 +1,5 @@
-//! What wants to be woken, and when: one alarm per session, call and ask.
+//! What wants to be woken, and when: one alarm per session, call and ask, and one for what is kept
+//! for people who are not there.
 
 use crate::words::AskId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ pub(crate) enum Alarm {
     Session(SessionId),
     Call(CallId),
     Ask(AskId),
+    Endings,
 }
 
 /// Alarms by time and by owner.

@@ -13,6 +13,7 @@ mod alarm;
 mod ask;
 mod budget;
 mod call;
+mod ending;
 mod input;
 mod output;
 mod replay;

@@ -4,7 +4,7 @@ use crate::budget::Budget;
 use crate::input::Login;
 use crate::replay::Replay;
 use crate::words::SocketId;
-use units::MonotonicMs;
+use units::{MonotonicMs, SessionId};
 
 /// A session: who it is, where it is connected, and what it has sent and been sent.
 #[derive(Debug)]
@@ -14,18 +14,26 @@ pub(crate) struct Session {
     pub(crate) socket: Option<SocketId>,
     pub(crate) replay: Replay,
     pub(crate) budget: Budget,
+    /// The session that the client wanted to continue and could not.
+    pub(crate) instead_of: Option<SessionId>,
     /// Requests that wait for a neighbour.
     pub(crate) asks: u8,
     last_request: u64,
 }
 
 impl Session {
-    pub(crate) fn new(now: MonotonicMs, login: Login, socket: SocketId) -> Self {
+    pub(crate) fn new(
+        now: MonotonicMs,
+        login: Login,
+        socket: SocketId,
+        instead_of: Option<SessionId>,
+    ) -> Self {
         Self {
             login,
             socket: Some(socket),
             replay: Replay::default(),
             budget: Budget::new(now),
+            instead_of,
             asks: 0,
             last_request: 0,
         }

@@ -1,11 +1,13 @@
 //! Clients that are cut off, come back, come twice, or stop reading.
 
 use crate::calls::{id, live, ring, there};
+use crate::client::Client;
 use crate::stage::Stage;
+use protocol::client::{EndReason, Receipt};
 use protocol::service::MeterEvent;
 use protocol::token::Role;
 use serde_json::json;
-use units::{CallId, ElapsedMs, MicroCoins};
+use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, ShareBps, UnixMs};
 
 fn metered(call: CallId, proven_ms: u64) -> MeterEvent {
     MeterEvent::Metered {
@@ -33,7 +35,7 @@ async fn a_cut_client_comes_back_and_has_missed_nothing() {
     host.event("call.tick").await;
 
     let query = format!("session={session}&after={seq}");
-    let mut fan = crate::client::Client::connect(stage.address, &token, &query).await;
+    let mut fan = Client::connect(stage.address, &token, &query).await;
     (fan.seq, fan.next_id) = (seq, next_id);
     assert_eq!(fan.welcome["resumed"], true);
     assert_eq!(fan.welcome["call"]["state"], "live");
@@ -66,13 +68,50 @@ async fn who_stays_away_longer_than_the_grace_loses_the_call() {
     let config = signaling::Config { grace_ms: 300, ..signaling::Config::default() };
     let stage = Stage::with(config, true).await;
     let (fan, mut host, _) = live(&stage).await;
-    let fan = (fan.session().to_owned(), fan.seq);
+    let query = format!("session={}&after={}", fan.session(), fan.seq);
+    drop(fan);
     let ended = host.event("call.ended").await;
     assert_eq!((&ended["reason"], ended["receipt"].is_object()), (&json!("fan_lost"), true));
-    let query = format!("session={}&after={}", fan.0, fan.1);
     let token = stage.token("asha", Role::Fan);
-    let back = crate::client::Client::connect(stage.address, &token, &query).await;
+    let mut back = Client::connect(stage.address, &token, &query).await;
     assert_eq!((&back.welcome["resumed"], back.welcome.get("call")), (&json!(false), None));
+    let told = back.frame().await;
+    assert_eq!((&told["type"], &told["receipt"]), (&json!("call.ended"), &ended["receipt"]));
+}
+
+#[tokio::test]
+async fn the_bill_of_a_call_that_a_crash_cut_comes_with_the_next_login() {
+    let stage = Stage::new().await;
+    // What a meter says as it starts, before anybody is there.
+    let call = "0193a1b2-0000-7000-8000-000000000001".parse().unwrap();
+    let receipt = Receipt {
+        call,
+        fan: "asha".parse().unwrap(),
+        host: "meera".parse().unwrap(),
+        medium: Medium::Voice,
+        rate_micro_per_min: Rate::per_minute(5_000_000).unwrap(),
+        reason: EndReason::Interrupted,
+        accepted_at_unix_ms: UnixMs(1),
+        ended_at_unix_ms: UnixMs(2),
+        proven_ms: ElapsedMs(60_000),
+        charged_micro: MicroCoins::coins(5),
+        host_share_bps: ShareBps::WHOLE,
+        host_micro: MicroCoins::coins(5),
+        platform_micro: MicroCoins::ZERO,
+    };
+    stage.meter.send(MeterEvent::Settled { call, receipt: receipt.clone() }).unwrap();
+    // The hub takes whichever comes first; a question to the meter is answered after the bill.
+    let mut stranger = stage.fan("bela").await;
+    stranger.ask(json!({"type": "wallet.show"})).await;
+    for mut client in [stage.fan("asha").await, stage.host("meera").await] {
+        let ended = client.frame().await;
+        assert_eq!((&ended["seq"], &ended["type"]), (&json!(1), &json!("call.ended")));
+        assert_eq!(ended["reason"], "interrupted");
+        assert_eq!(ended["receipt"], serde_json::to_value(&receipt).unwrap());
+        client.ask(json!({"type": "ping"})).await;
+    }
+    let mut asha = stage.fan("asha").await;
+    assert_eq!(asha.ask(json!({"type": "ping"})).await["seq"], 1, "told once");
 }
 
 #[tokio::test]
@@ -92,7 +131,7 @@ async fn a_session_is_its_users_alone() {
     let fan = stage.fan("asha").await;
     let query = format!("session={}&after=0", fan.session());
     let token = stage.token("bela", Role::Fan);
-    let other = crate::client::Client::connect(stage.address, &token, &query).await;
+    let other = Client::connect(stage.address, &token, &query).await;
     assert_eq!(
         (&other.welcome["user"], &other.welcome["resumed"]),
         (&json!("bela"), &json!(false))

@@ -103,6 +103,12 @@ test("a lost session fails what was sent, and numbers anew what was not", async 
   assert.equal(await kept, 3);
 });
 
+test("a bill is acknowledged, so that it is not told again", async () => {
+  const socket = await connected();
+  socket.say({ seq: 1, type: "call.ended", call: "c1", reason: "interrupted" });
+  assert.deepEqual(idsAndTypes(socket), ["1 ping"]);
+});
+
 test("a login elsewhere ends it for good", async () => {
   const socket = await connected();
   const reason = closed();

@@ -7,6 +7,23 @@ import { button, heading, money, perMinute } from "../parts.js";
 
 export function receiptView(app) {
   const { session } = app;
+  const node = h("section", { class: "page receipt-page" });
+  let shown = null;
+  let balance = null;
+  let title = "";
+  const update = () => {
+    // The bill may come after the word that the call is over.
+    if (session.ended && session.ended !== shown) {
+      shown = session.ended;
+      ({ balance, title } = fill(node, session));
+    }
+    balance.set(session.balance);
+  };
+  update();
+  return { node, update, title: () => title };
+}
+
+function fill(node, session) {
   const { call, reason, receipt } = session.ended;
   const host = call.you === "host";
   // A call that ended unseen has no receipt here, and yet may have cost something.
@@ -17,9 +34,7 @@ export function receiptView(app) {
   const headline = receipt ? t(host ? "receipt.you_earned" : "receipt.you_paid") : t("receipt.nothing");
   const balance = money("balance");
   const close = button({ kind: "primary wide", text: t("receipt.close"), testid: "receipt-close", onclick: () => session.putReceiptAway() });
-  const node = h(
-    "section",
-    { class: "page receipt-page" },
+  node.replaceChildren(
     h(
       "article",
       { class: "card receipt", testid: "receipt", "data-reason": reason },
@@ -31,12 +46,12 @@ export function receiptView(app) {
       receipt ? lines(call, receipt, host) : null,
       receipt ? h("p", { class: "fine" }, t("receipt.fine_print")) : null,
     ),
-    host ? null : h("p", { class: "receipt-balance" }, t("receipt.balance"), " ", balance.node),
+    ...(host ? [] : [h("p", { class: "receipt-balance" }, t("receipt.balance"), " ", balance.node)]),
     close,
   );
   // Without a receipt the reason is the heading already.
   if (!receipt && !unseen) mark(node.querySelector(".receipt-reason"), { class: "hidden-visually" });
-  return { node, update: () => balance.set(session.balance), title: () => title };
+  return { balance, title };
 }
 
 function lines(call, receipt, host) {

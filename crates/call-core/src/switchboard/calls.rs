@@ -170,7 +170,7 @@ impl Switchboard {
             Phase::Live => {}
             Phase::Ending { reason, .. } => {
                 self.outputs.push(Output::ReportUnsettled { call: id });
-                self.finish(id, reason, None);
+                self.finish(now, id, reason, None);
             }
         }
     }
@@ -179,7 +179,7 @@ impl Switchboard {
     pub(super) fn give_up(&mut self, now: MonotonicMs, id: CallId, reason: EndReason) {
         let Some(call) = self.calls.get(&id) else { return };
         match call.phase {
-            Phase::Ringing { .. } => self.finish(id, reason, None),
+            Phase::Ringing { .. } => self.finish(now, id, reason, None),
             Phase::Opening { session, re, .. } => {
                 self.refuse(session, re, Refusal::CallWrongState);
                 self.end(now, id, reason);
@@ -199,14 +199,19 @@ impl Switchboard {
     }
 
     /// Tells both sides that the call is over, and forgets it.
-    pub(super) fn finish(&mut self, id: CallId, reason: EndReason, receipt: Option<Receipt>) {
+    pub(super) fn finish(
+        &mut self,
+        now: MonotonicMs,
+        id: CallId,
+        reason: EndReason,
+        receipt: Option<Receipt>,
+    ) {
         let Some(call) = self.calls.remove(&id) else { return };
         self.alarms.set(Alarm::Call(id), None);
         for party in Party::BOTH {
             let user = &call.side(party).user;
             self.engaged.remove(user);
-            let receipt = receipt.clone().map(Box::new);
-            self.tell(user, Message::CallEnded { call: id, reason, receipt });
+            self.tell_end(now, user, id, reason, receipt.as_ref());
         }
         if self.online.contains_key(&call.host.user) {
             self.announce(&call.host.user, &call.host.name);

@@ -6,6 +6,7 @@
 //!   the outcome does not depend on whether the wake-up or a late message is handled first.
 
 mod calls;
+mod endings;
 mod presence;
 mod requests;
 mod services;
@@ -14,6 +15,7 @@ mod sessions;
 use crate::alarm::{Alarm, Alarms};
 use crate::ask::{Ask, Asks, Purpose};
 use crate::call::Call;
+use crate::ending::Endings;
 use crate::input::Input;
 use crate::output::{Frame, Message, Output};
 use crate::rules::Rules;
@@ -39,6 +41,8 @@ pub struct Switchboard {
     /// Each user's only call.
     engaged: BTreeMap<UserId, CallId>,
     asks: Asks,
+    /// Bills whose people may not have seen them.
+    endings: Endings,
     alarms: Alarms,
     /// No call begins any more.
     stopping: bool,
@@ -60,6 +64,7 @@ impl Switchboard {
             calls: BTreeMap::new(),
             engaged: BTreeMap::new(),
             asks: Asks::default(),
+            endings: Endings::default(),
             alarms: Alarms::default(),
             stopping: false,
             outputs: Vec::new(),
@@ -73,7 +78,8 @@ impl Switchboard {
             match alarm {
                 Alarm::Session(session) => self.session_expired(now, session),
                 Alarm::Call(call) => self.call_expired(now, call),
-                Alarm::Ask(ask) => self.ask_expired(now, ask),
+                Alarm::Ask(ask) => self.ask_expired(ask),
+                Alarm::Endings => self.endings_expired(now),
             }
         }
         match input {
@@ -117,7 +123,7 @@ impl Switchboard {
         let maps = self.sessions.len() + self.people.len() + self.sockets.len();
         let lists = self.online.len() + self.watchers.len();
         let calls = self.calls.len() + self.engaged.len();
-        maps + lists + calls + self.asks.len() + self.alarms.len() == 0
+        maps + lists + calls + self.asks.len() + self.endings.len() + self.alarms.len() == 0
     }
 
     /// Numbers a message of a session, keeps it for a replay, and sends it if the client is there.
@@ -173,7 +179,7 @@ impl Switchboard {
         Some(ask)
     }
 
-    fn ask_expired(&mut self, _now: MonotonicMs, id: AskId) {
+    fn ask_expired(&mut self, id: AskId) {
         let Some(ask) = self.close_ask(id) else { return };
         let refusal = match ask.purpose {
             Purpose::Quote(_) | Purpose::Ring { .. } | Purpose::Balance => {

@@ -24,6 +24,7 @@ impl Switchboard {
             return;
         }
         let user = session.login.user.clone();
+        self.heard_from(&user);
         let done = match request {
             Request::GoOnline(prices) => self.go_online(id, prices),
             Request::GoOffline => self.go_offline(id),

@@ -18,7 +18,7 @@ impl Switchboard {
                 self.tell(&user, Message::Wallet { balance });
             }
             MeterFact::Opened { call, funded } => self.opened(now, call, funded),
-            MeterFact::NotOpened { call, refusal } => self.not_opened(call, refusal),
+            MeterFact::NotOpened { call, refusal } => self.not_opened(now, call, refusal),
             MeterFact::Metered {
                 call,
                 proven,
@@ -35,12 +35,7 @@ impl Switchboard {
             MeterFact::LowFunds { call, threshold, remaining } => {
                 self.low_funds(call, threshold, remaining);
             }
-            MeterFact::Settled { call, receipt } => {
-                let phase = self.calls.get(&call).map(|call| call.phase);
-                if let Some(Phase::Ending { reason, .. }) = phase {
-                    self.finish(call, reason, Some(receipt));
-                }
-            }
+            MeterFact::Settled { call, receipt } => self.settled(now, call, receipt),
         }
     }
 
@@ -153,7 +148,7 @@ impl Switchboard {
         self.show(now, id);
     }
 
-    fn not_opened(&mut self, id: CallId, refusal: Refusal) {
+    fn not_opened(&mut self, now: MonotonicMs, id: CallId, refusal: Refusal) {
         let Some(call) = self.calls.get(&id) else { return };
         match call.phase {
             Phase::Opening { session, re, .. } => {
@@ -161,10 +156,10 @@ impl Switchboard {
                 let no_funds = refusal == Refusal::NoFunds;
                 let reason =
                     if no_funds { EndReason::FundsExhausted } else { EndReason::NotConnected };
-                self.finish(id, reason, None);
+                self.finish(now, id, reason, None);
             }
             // Given up while it was being opened: there is nothing to settle.
-            Phase::Ending { reason, .. } => self.finish(id, reason, None),
+            Phase::Ending { reason, .. } => self.finish(now, id, reason, None),
             Phase::Ringing { .. } | Phase::Connecting { .. } | Phase::Live => {}
         }
     }

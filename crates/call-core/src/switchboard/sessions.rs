@@ -33,14 +33,29 @@ impl Switchboard {
                 self.outputs.extend(frames.into_iter().map(resend));
             }
             None => {
+                let wanted = resume.map(|wanted| wanted.session);
+                if wanted.is_some_and(|wanted| self.was_replaced(wanted, &login.user)) {
+                    self.send_uncounted(socket, Message::SessionReplaced);
+                    self.outputs.push(Output::Close { socket, why: Closing::Replaced });
+                    return;
+                }
                 self.replace(&login.user);
                 self.people.insert(login.user.clone(), fresh);
-                self.sessions.insert(fresh, Session::new(now, login.clone(), socket));
+                self.sessions.insert(fresh, Session::new(now, login.clone(), socket, wanted));
                 self.sockets.insert(socket, fresh);
                 self.welcome(now, fresh, socket, false);
+                self.tell_missed_endings(&login.user);
             }
         }
         self.client_returned(now, &login.user, was_there);
+    }
+
+    /// Whether the user has logged in elsewhere since that session: a client that was away then and
+    /// comes back by itself must not take the call from where the user is now.
+    fn was_replaced(&self, wanted: SessionId, user: &UserId) -> bool {
+        let Some(current) = self.people.get(user) else { return false };
+        let successor = self.sessions.get(current).and_then(|session| session.instead_of);
+        *current != wanted && successor != Some(wanted)
     }
 
     /// Moves a session to a new socket.

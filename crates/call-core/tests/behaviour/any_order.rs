@@ -56,6 +56,8 @@ struct World {
     not_opened: BTreeSet<CallId>,
     ended: BTreeSet<CallId>,
     closed: BTreeSet<CallId>,
+    /// The last frame that each user has seen of their session.
+    seen: BTreeMap<usize, u64>,
     /// Which call each user was last told they are in.
     told: BTreeMap<usize, CallId>,
 }
@@ -75,6 +77,7 @@ impl World {
             not_opened: BTreeSet::new(),
             ended: BTreeSet::new(),
             closed: BTreeSet::new(),
+            seen: BTreeMap::new(),
             told: BTreeMap::new(),
         }
     }
@@ -95,6 +98,7 @@ impl World {
         match step {
             Step::Connect { who } => Some(self.connect(who, None)),
             Step::Resume { who, after } => {
+                let after = after.min(self.seen.get(&who).copied().unwrap_or_default());
                 let resume = self.sessions.get(&who).map(|id| Resume { session: *id, after });
                 Some(self.connect(who, resume))
             }
@@ -176,7 +180,7 @@ impl World {
             match output {
                 Output::Send { socket, frame } => {
                     let who = *self.sockets.get(&socket).expect("sent to a socket that is gone");
-                    self.read(who, &frame.message);
+                    self.read(who, &frame);
                 }
                 Output::Close { socket, .. } => {
                     assert!(self.sockets.remove(&socket).is_some(), "closed twice");
@@ -202,10 +206,22 @@ impl World {
         assert!(next.is_none_or(|next| next > self.now), "an alarm that leads nowhere");
     }
 
-    fn read(&mut self, who: usize, message: &Message) {
-        match message {
+    /// Reads as a client does: what it has seen before it passes over, and where it resumes, it
+    /// goes by what follows.
+    fn read(&mut self, who: usize, frame: &Frame) {
+        if frame.seq > 0 {
+            let seen = self.seen.entry(who).or_default();
+            if frame.seq <= *seen {
+                return;
+            }
+            assert_eq!(frame.seq, *seen + 1, "a gap");
+            *seen = frame.seq;
+        }
+        match &frame.message {
+            Message::Welcome(welcome) if welcome.resumed => {}
             Message::Welcome(welcome) => {
                 self.sessions.insert(who, welcome.session);
+                self.seen.insert(who, 0);
                 match &welcome.call {
                     Some(view) => self.told.insert(who, view.call),
                     None => self.told.remove(&who),
@@ -220,7 +236,7 @@ impl World {
                 assert!(before.is_none_or(|call| call == view.call), "a second call");
             }
             Message::CallEnded { call, .. } => {
-                // A replayed frame may tell of an earlier call.
+                // A bill may be told late, or again.
                 if self.told.get(&who) == Some(call) {
                     self.told.remove(&who);
                 }

@@ -302,7 +302,9 @@ fn a_meter_that_does_not_settle_keeps_nobody_waiting() {
         > report unsettled c1
         > asha: ended c1 HungUpByHost
         > meera: ended c1 HungUpByHost
-        15001 meter settled c1",
+        15001 meter settled c1
+        > asha: ended c1 HungUpByFan with receipt
+        > meera: ended c1 HungUpByFan with receipt",
     );
 }
 

@@ -241,6 +241,34 @@ fn the_newest_login_wins_and_finds_its_call() {
 }
 
 #[test]
+fn a_client_that_was_replaced_while_it_was_away_does_not_take_the_session_back() {
+    play(&[
+        THERE,
+        "
+        1 asha cut
+        2 asha connects
+        > asha2: welcome
+        3 asha resumes 0 of 1
+        > asha3: replaced
+        > close asha3 Replaced
+        4 asha 1 ping
+        5 meter credited asha 15
+        > asha2: wallet 15.00",
+    ]);
+}
+
+#[test]
+fn a_client_whose_welcome_was_lost_comes_back_with_its_old_session() {
+    play(&["
+        0 asha resumes 7 of 99
+        > asha: welcome
+        1 asha resumes 7 of 99
+        > asha: replaced
+        > close asha Replaced
+        > asha2: welcome"]);
+}
+
+#[test]
 fn an_accept_whose_session_was_replaced_still_opens_the_call() {
     play(&[
         THERE,

@@ -5,6 +5,7 @@
 mod any_order;
 mod calls;
 mod clients;
+mod endings;
 mod refusals;
 mod script;
 

@@ -98,7 +98,7 @@ fn news_at_the_wrong_time_changes_nothing() {
     let news = [
         ("meter opened c1", "opening"),
         ("meter not_opened c1", "opening ending"),
-        ("meter settled c1", "ending"),
+        ("meter settled c1", "opening connecting live ending"),
         ("meter quoted a1 10", ""),
         ("meter balance a1 10", ""),
         ("meter failed a1", ""),

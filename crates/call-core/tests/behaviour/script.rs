@@ -4,7 +4,8 @@
 //! that begin with `>` are everything that it must lead to, in order; `> ...` accepts anything.
 //!
 //! * People: asha and bela are fans, meera and noor hosts. `asha connects`, `asha resumes 3`
-//!   (having seen frame 3), `asha cut`. A number before a verb is the request's: `asha 2 ping`.
+//!   (having seen frame 3), `asha resumes 3 of 1` (the session that began with the first socket of
+//!   all), `asha cut`. A number before a verb is the request's: `asha 2 ping`.
 //! * Calls are c1, c2, ... in the order of rings; asks are a1, a2, ...; sockets beyond a person's
 //!   first are asha2, asha3, ...
 //! * Prices and funds are in coins.
@@ -89,6 +90,11 @@ impl Stage {
             [who, "resumes", after] => {
                 let session = self.latest[who].1;
                 self.connects(who, Some(Resume { session, after: after.parse().expect(line) }))
+            }
+            [who, "resumes", after, "of", socket] => {
+                let session = SessionId(Uuid::from_u128(socket.parse().expect(line)));
+                let after = after.parse().expect(line);
+                self.connects(who, Some(Resume { session, after }))
             }
             [who, "cut"] => Input::Disconnected { socket: self.latest[who].0 },
             [who, "garbage"] => self.unreadable(who, None, Refusal::Malformed),

@@ -101,7 +101,8 @@ pub enum ServerMessage {
     /// Event, to both sides: the balance lasts this much longer. Once each at 60, 30 and 10 s.
     #[serde(rename = "call.low_funds")]
     CallLowFunds { call: CallId, threshold_ms: ElapsedMs, remaining_ms: ElapsedMs },
-    /// Event: the call is over. `receipt` is there if it was accepted.
+    /// Event: the call is over. `receipt` is there if it was accepted, and may come later or again,
+    /// as may those of calls that earlier sessions were in (PROTOCOL.md, "The end").
     #[serde(rename = "call.ended")]
     CallEnded {
         call: CallId,

@@ -62,7 +62,7 @@ pub enum MeterEvent {
         host_earned: MicroCoins,
         balance: MicroCoins,
         remaining_ms: ElapsedMs,
-        /// The proven time did not grow since the last of these.
+        /// The proven time has stood still for 2.5 s.
         paused: bool,
     },
     /// The remaining time fell to this threshold.

@@ -19,8 +19,9 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// The prices that hosts may ask.
     pub prices: Bands,
-    /// The host's part of each coin in hundredths of a percent, shown to hosts before the meter's
-    /// first quote. The meter's own setting is what counts.
+    /// The host's part of each coin, shown to hosts before the meter's first quote. Not a setting
+    /// of this service: whoever composes the services copies the meter's.
+    #[serde(skip)]
     pub host_share_bps: ShareBps,
     /// How long a host's client rings.
     pub ring_timeout_ms: u64,
@@ -176,6 +177,8 @@ mod tests {
     fn everything_has_a_default_and_nothing_unknown_is_taken() {
         assert_eq!(read("{}"), Ok(Config::default()));
         assert!(read(r#"{"ring_timeout": 1}"#).unwrap_err().contains("unknown field"));
+        let meters_own = read(r#"{"host_share_bps": 7000}"#);
+        assert!(meters_own.unwrap_err().contains("unknown field"));
         let json = r#"{"prices": {"voice": {"min": "0.50", "max": "2"}, "video": {"min": "1", "max": "2"}}}"#;
         assert_eq!(read(json).unwrap().prices.voice.min.micro_per_minute(), 500_000);
     }

@@ -1,13 +1,16 @@
-//! The demo's own addresses: ready-made people, and coins that cost nothing.
+//! The demo's own addresses: ready-made people, and coins that cost nothing. And its own door:
+//! since everybody who gets in may be anybody, only this machine's own pages do.
 
 use crate::config::{Demo, decimal};
 use crate::hub::{BALANCE_TIMEOUT, BalanceAnswer, Message};
 use crate::problem::Problem;
 use crate::routes::Desk;
 use axum::Json;
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use futures::future::try_join_all;
 use protocol::ErrorCode;
 use protocol::token::Role;
@@ -89,6 +92,30 @@ pub(crate) async fn credit(
     let id = format!("demo:{user}:{key}");
     let ask = |answer| Message::Credit { user, amount: coins, id, answer };
     Ok(Json(Balance { balance_micro: ask_meter(&desk, ask).await? }))
+}
+
+/// Refuses whoever came by a name that is not this machine's own.
+///
+/// A foreign web page can have its own name resolve to 127.0.0.1 (DNS rebinding) and would then
+/// count as one of ours, tokens and all; the name that the browser went by gives it away.
+pub(crate) async fn loopback_names_only(request: Request, next: Next) -> Result<Response, Problem> {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if host.is_some_and(is_loopback) {
+        return Ok(next.run(request).await);
+    }
+    Err(Problem::forbidden("demo mode answers at localhost, 127.0.0.1 and [::1] only"))
+}
+
+/// Whether a `Host` header names this machine, with or without a port.
+fn is_loopback(host: &str) -> bool {
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or((host, "")),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let known = ["localhost", "127.0.0.1", "::1"];
+    let port = port.strip_prefix(':').unwrap_or(port);
+    port.bytes().all(|byte| byte.is_ascii_digit())
+        && known.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn demo(desk: &Desk) -> Result<&Demo, Problem> {

@@ -39,6 +39,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, ErrorCode::HttpNotFound)
     }
 
+    /// A request that is not for this server to carry out, and why.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        let (status, code) = (StatusCode::FORBIDDEN, ErrorCode::AuthForbidden);
+        Self { status, code, detail: Some(detail.into()) }
+    }
+
     pub(crate) fn unauthorised(code: ErrorCode) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code)
     }

@@ -52,7 +52,7 @@ impl Desk {
 }
 
 pub(crate) fn router(desk: Arc<Desk>) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/v1/ws", get(open_socket))
         .route("/v1/token", get(check_token))
         .route("/v1/demo/people", get(demo::people))
@@ -62,9 +62,13 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::HttpNotFound)
         })
         .fallback(page)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::map_response(guard))
-        .with_state(desk)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    let router = if desk.demo.is_some() {
+        router.layer(middleware::from_fn(demo::loopback_names_only))
+    } else {
+        router
+    };
+    router.layer(middleware::map_response(guard)).with_state(desk)
 }
 
 /// Headers that make browsers strict with whatever we serve.

@@ -6,14 +6,13 @@ use crate::incoming::{self, Unreadable};
 use crate::translate;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use call_core::{Input, Login, REPLAY_FRAMES_MAX, Refusal, Resume, SocketId};
-use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt, StreamExt};
+use futures::{Sink, SinkExt, Stream, StreamExt};
 use protocol::client::ServerFrame;
 use service_kit::entropy;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// Largest frame that is read at all, in bytes: enough above the allowed size that one who is a
 /// little over it can be told; beyond, the connection is given up without reading on.
@@ -23,12 +22,14 @@ pub(crate) const READ_BYTES_MAX: usize = 4 * protocol::client::FRAME_BYTES_MAX;
 /// fit within that is a client that has stopped reading.
 const QUEUE_FRAMES_MAX: usize = REPLAY_FRAMES_MAX * 2;
 
-/// How often a client is asked for a sign of life. More often costs batteries; less often, dead
+/// How often a client is asked for a sign of life, whatever else it is sent: a browser that only
+/// listens sends nothing of its own. More often costs batteries; less often, dead
 /// sockets look alive for longer.
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// A socket that was silent for this long is dead: two pings and their way back.
 const SILENCE_MAX: Duration = Duration::from_secs(25);
-/// How long a closed socket waits for the other end to close as well.
+/// How long the last frames may take once a socket is to be closed, and how long it then waits for
+/// the other end to close as well. More would let one who was told to leave linger.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a socket is closed (PROTOCOL.md, "Close codes").
@@ -66,20 +67,27 @@ pub(crate) enum Outgoing {
 #[derive(Debug)]
 pub(crate) struct Outlet {
     queue: mpsc::Sender<Outgoing>,
-    at_once: Mutex<Option<oneshot::Sender<CloseCode>>>,
+    end: Mutex<Option<oneshot::Sender<End>>>,
+}
+
+/// The end of a socket, even if what is in its queue does not go out.
+#[derive(Debug)]
+struct End {
+    within: Duration,
+    code: CloseCode,
 }
 
 /// The socket's end.
 #[derive(Debug)]
 struct Queue {
     items: mpsc::Receiver<Outgoing>,
-    at_once: oneshot::Receiver<CloseCode>,
+    end: oneshot::Receiver<End>,
 }
 
 fn queue() -> (Outlet, Queue) {
     let (queue, items) = mpsc::channel(QUEUE_FRAMES_MAX);
-    let (close, at_once) = oneshot::channel();
-    (Outlet { queue, at_once: Mutex::new(Some(close)) }, Queue { items, at_once })
+    let (end_it, end) = oneshot::channel();
+    (Outlet { queue, end: Mutex::new(Some(end_it)) }, Queue { items, end })
 }
 
 impl Outlet {
@@ -92,19 +100,23 @@ impl Outlet {
         }
     }
 
-    /// Closes once what is in the queue has gone out.
+    /// Closes once what is in the queue has gone out, or after [`CLOSE_TIMEOUT`].
     pub(crate) fn close(&self, code: CloseCode) {
-        if !self.push(Outgoing::Close(code)) {
-            self.close_at_once(code);
-        }
+        // One that finds the queue full closes when its time is over.
+        let _ = self.push(Outgoing::Close(code));
+        self.end(CLOSE_TIMEOUT, code);
     }
 
     /// Closes whatever is in the queue.
     pub(crate) fn close_at_once(&self, code: CloseCode) {
-        let close = self.at_once.lock().expect("no holder of this lock panics").take();
-        if let Some(close) = close {
+        self.end(Duration::ZERO, code);
+    }
+
+    fn end(&self, within: Duration, code: CloseCode) {
+        let end = self.end.lock().expect("no holder of this lock panics").take();
+        if let Some(end) = end {
             // An error means that the socket has ended.
-            let _ = close.send(code);
+            let _ = end.send(End { within, code });
         }
     }
 }
@@ -130,7 +142,11 @@ pub(crate) async fn serve(
     let _ = hub.send(ToHub::FromSocket(Input::Disconnected { socket })).await;
 }
 
-async fn read(mut stream: SplitStream<WebSocket>, socket: SocketId, hub: &Entrance) {
+async fn read(
+    mut stream: impl Stream<Item = Result<Message, axum::Error>> + Unpin,
+    socket: SocketId,
+    hub: &Entrance,
+) {
     while let Ok(Some(Ok(message))) = timeout(SILENCE_MAX, stream.next()).await {
         let input = match message {
             Message::Text(text) => match incoming::request(&text) {
@@ -158,23 +174,40 @@ async fn read(mut stream: SplitStream<WebSocket>, socket: SocketId, hub: &Entran
     }
 }
 
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: Queue) {
-    let at_once = &mut queue.at_once;
-    let items = &mut queue.items;
+async fn write(mut sink: impl Sink<Message, Error = axum::Error> + Unpin, queue: Queue) {
+    let Queue { mut items, end } = queue;
     let emptied = async {
+        let mut pings = interval(PING_EVERY);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        pings.reset();
         loop {
-            match timeout(PING_EVERY, items.recv()).await {
-                Ok(Some(Outgoing::Frame(frame))) => sink.send(text(&frame)).await?,
-                Ok(Some(Outgoing::Close(code))) => return Ok(code),
+            let item = tokio::select! {
+                item = items.recv() => item,
+                _ = pings.tick() => {
+                    sink.send(Message::Ping(Vec::new().into())).await?;
+                    continue;
+                }
+            };
+            match item {
+                Some(Outgoing::Frame(frame)) => sink.send(text(&frame)).await?,
+                Some(Outgoing::Close(code)) => return Ok(code),
                 // The hub has ended.
-                Ok(None) => return Ok(CloseCode::Away),
-                Err(_) => sink.send(Message::Ping(Vec::new().into())).await?,
+                None => return Ok(CloseCode::Away),
             }
+        }
+    };
+    let overdue = async {
+        match end.await {
+            Ok(End { within, code }) => {
+                sleep(within).await;
+                code
+            }
+            Err(_) => std::future::pending().await,
         }
     };
     let code: Result<CloseCode, axum::Error> = tokio::select! {
         code = emptied => code,
-        Ok(code) = at_once => Ok(code),
+        code = overdue => Ok(code),
     };
     if let Ok(code) = code {
         let close = CloseFrame { code: code.number(), reason: "".into() };
@@ -187,4 +220,74 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: Queue) {
 
 fn text(frame: &ServerFrame) -> Message {
     serde_json::to_string(frame).expect("frames hold nothing that JSON can't").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::channel::mpsc as pipe;
+    use futures::stream;
+    use protocol::client::ServerMessage;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn frame() -> Outgoing {
+        Outgoing::Frame(Box::new(ServerFrame { seq: 0, re: None, body: ServerMessage::Pong }))
+    }
+
+    /// What a client that reads everything is sent, and its end of the wire.
+    fn client()
+    -> (impl Sink<Message, Error = axum::Error> + Unpin, pipe::UnboundedReceiver<Message>) {
+        let (sink, received) = pipe::unbounded();
+        (sink.sink_map_err(axum::Error::new), received)
+    }
+
+    fn pings(received: &mut pipe::UnboundedReceiver<Message>) -> usize {
+        let sent = std::iter::from_fn(|| received.try_recv().ok());
+        sent.filter(|message| matches!(message, Message::Ping(_))).count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_is_asked_for_a_sign_of_life_however_busy_its_socket_is() {
+        for busy in [false, true] {
+            let ((sink, mut received), (outlet, queue)) = (client(), queue());
+            let minute = async {
+                for _ in 0..60 {
+                    sleep(SECOND).await;
+                    assert!(!busy || outlet.push(frame()));
+                }
+            };
+            tokio::select! {
+                () = write(sink, queue) => panic!("the socket has ended"),
+                () = minute => {}
+            }
+            let pings = pings(&mut received);
+            assert!((5..=6).contains(&pings), "busy: {busy}, pings: {pings}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_is_dead_after_25_seconds_of_silence() {
+        let (hub, _inbox) = mpsc::channel(1);
+        let silent = stream::pending();
+        let reading = read(silent, SocketId(1), &hub);
+        tokio::pin!(reading);
+        assert!(timeout(Duration::from_millis(24_999), &mut reading).await.is_err());
+        assert!(timeout(Duration::from_millis(2), reading).await.is_ok());
+        let answering = Box::pin(stream::unfold((), async |()| {
+            sleep(20 * SECOND).await;
+            Some((Ok(Message::Pong(Vec::new().into())), ()))
+        }));
+        assert!(timeout(600 * SECOND, read(answering, SocketId(1), &hub)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_to_leave_and_does_not_read_is_gone_in_seconds() {
+        let (sink, _never_read) = pipe::channel(0);
+        let (outlet, queue) = queue();
+        assert!((0..9).all(|_| outlet.push(frame())));
+        outlet.close(CloseCode::Abused);
+        let written = write(sink.sink_map_err(axum::Error::new), queue);
+        assert!(timeout(4 * SECOND, written).await.is_ok());
+    }
 }

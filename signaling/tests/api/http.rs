@@ -114,6 +114,36 @@ async fn demo_credits_are_bounded_and_need_a_key() {
 }
 
 #[tokio::test]
+async fn demo_mode_answers_to_this_machines_own_names_only() {
+    let stage = Stage::new().await;
+    let status = async |stage: &Stage, path: &str, host: &str| {
+        let answer = Client::new().get(stage.url(path)).header("host", host).send().await.unwrap();
+        (answer.status().as_u16(), header(&answer, "content-type").to_owned())
+    };
+    for host in ["localhost", "LocalHost:8080", "127.0.0.1:1", "[::1]", "[::1]:8080"] {
+        assert_eq!(status(&stage, "/v1/demo/people", host).await.0, 200, "{host}");
+    }
+    for path in ["/", "/v1/demo/people", "/v1/token", "/v1/ws", "/nothing"] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:8080",
+            "evil.example:127",
+            "[::1].evil.example",
+            "[::1",
+            "[::2]:8080",
+            "127.0.0.2",
+            "",
+        ] {
+            let refused = (403, "application/problem+json".to_owned());
+            assert_eq!(status(&stage, path, host).await, refused, "{path} at {host:?}");
+        }
+    }
+    let public = Stage::with(signaling::Config::default(), false).await;
+    assert_eq!(status(&public, "/", "calls.example").await.0, 200);
+}
+
+#[tokio::test]
 async fn outside_demo_mode_there_are_no_demo_addresses() {
     let stage = Stage::with(signaling::Config::default(), false).await;
     assert_eq!(get(&stage, "/v1/demo/people").await.status(), 404);

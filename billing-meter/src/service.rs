@@ -61,7 +61,7 @@ pub async fn run<S: Store>(
             Some(input) = answers.recv() => meter.handle(input),
             report = relay.incoming.recv(), if !relay_lost => {
                 relay_lost = report.is_none();
-                meter.handle(report.as_ref().map_or(Input::RelayLost, translate::report));
+                meter.handle(translate::report(report));
             }
             command = signaling.incoming.recv(), if !signaling_lost => match command {
                 Some(command) => meter.handle(translate::command(command, clock.unix())),

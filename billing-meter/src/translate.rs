@@ -38,9 +38,10 @@ pub(crate) fn command(command: MeterCommand, at: UnixMs) -> Input {
     }
 }
 
-/// What the relay counted. Only the host's media is billed.
-pub(crate) const fn report(report: &MediaReport) -> Input {
-    let MediaReport { call, to_fan, to_host: _, last } = *report;
+/// What the relay counted; `None`: the relay is gone. Only the host's media is billed.
+pub(crate) const fn report(report: Option<MediaReport>) -> Input {
+    let Some(report) = report else { return Input::RelayLost };
+    let MediaReport { call, to_fan, to_host: _, last } = report;
     let media = MediaTime { forwarded: to_fan.forwarded_ms, proven: to_fan.proven_ms };
     Input::MediaCounted { call, media, last }
 }
@@ -151,6 +152,40 @@ const fn reason_out(reason: EndReason) -> client::EndReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use protocol::service::Carried;
+    use units::ElapsedMs;
+    use uuid::Uuid;
+
+    #[test]
+    fn only_what_the_fan_confirmed_of_the_host_counts_as_proven() {
+        let carried = |forwarded, proven| Carried {
+            forwarded_ms: ElapsedMs(forwarded),
+            proven_ms: ElapsedMs(proven),
+            ..Carried::default()
+        };
+        let call = CallId(Uuid::from_u128(1));
+        let (to_fan, to_host) = (carried(2, 1), carried(4, 3));
+        for last in [false, true] {
+            let media = MediaTime { forwarded: ElapsedMs(2), proven: ElapsedMs(1) };
+            assert_eq!(
+                report(Some(MediaReport { call, to_fan, to_host, last })),
+                Input::MediaCounted { call, media, last }
+            );
+        }
+        assert_eq!(report(None), Input::RelayLost);
+    }
+
+    #[test]
+    fn refusals_have_the_codes_that_clients_know() {
+        for (refusal, name) in [
+            (Refusal::NoFunds, "billing.no_funds"),
+            (Refusal::Unavailable, "billing.unavailable"),
+            (Refusal::Draining, "server.draining"),
+            (Refusal::Conflict, "server.internal"),
+        ] {
+            assert_eq!(toml::Value::try_from(code(refusal)).unwrap().as_str(), Some(name));
+        }
+    }
 
     #[test]
     fn reasons_keep_their_names_across_the_bridge() {

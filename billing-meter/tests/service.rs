@@ -316,6 +316,43 @@ async fn the_word_to_stop_settles_open_calls_from_the_proof_that_is_in() {
 }
 
 #[tokio::test]
+async fn without_signaling_everything_is_settled_and_the_service_ends() {
+    let place = place();
+    let mut service = Running::start(&place.path).await;
+    service.credit("2.00").await;
+    service.open().await;
+    service.report(5_000, true);
+    service.charged("0.50").await;
+    drop(service.signaling);
+    tokio::time::timeout(DEADLINE, service.task).await.unwrap().unwrap().unwrap();
+    check_books(&place.path, "1.50").await;
+}
+
+#[tokio::test]
+async fn a_service_that_can_not_settle_stops_all_the_same_and_the_next_start_settles() {
+    let place = place();
+    let mut service = Running::start(&place.path).await;
+    service.credit("2.00").await;
+    service.open().await;
+    service.report(5_000, true);
+    service.charged("0.50").await;
+    let file =
+        SqlitePool::connect_with(SqliteConnectOptions::new().filename(&place.path)).await.unwrap();
+    let full =
+        "CREATE TRIGGER full BEFORE INSERT ON posting BEGIN SELECT raise(ABORT, 'full'); END";
+    sqlx::query(full).execute(&file).await.unwrap();
+    let ended = service.stop().await;
+    assert!(matches!(ended, Err(Error::NotSettled { calls: 1 })), "{ended:?}");
+
+    sqlx::query("DROP TRIGGER full").execute(&file).await.unwrap();
+    file.close().await;
+    let mut service = Running::start(&place.path).await;
+    assert_eq!(service.settled().await.charged_micro, coins("0.50"));
+    service.stop().await.unwrap();
+    check_books(&place.path, "1.50").await;
+}
+
+#[tokio::test]
 async fn a_failing_store_turns_openers_away_but_ends_no_call() {
     let place = place();
     let mut service = Running::start(&place.path).await;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 mod cut;
+mod messages;
 mod naive;
 mod played;
 

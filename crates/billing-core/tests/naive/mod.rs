@@ -38,6 +38,9 @@ impl NaiveStore {
 
     fn open(&mut self, open: OpenCall) -> Opening {
         let funds = self.funds(&open.terms.fan);
+        if self.calls.get(&open.call).is_some_and(|(known, ..)| known.terms != open.terms) {
+            return Opening::OtherTerms;
+        }
         if let Some(receipt) = self.receipts.get(&open.call) {
             return Opening::Settled(receipt.clone());
         }
@@ -121,24 +124,30 @@ pub(crate) enum Weather {
     Deaf,
 }
 
+/// A biller without calls.
+pub(crate) fn biller(free: ElapsedMs) -> Biller {
+    Biller::new(Settings {
+        host_share: ShareBps::new(7_000).unwrap(),
+        free,
+        minimum: ElapsedMs(10_000),
+        tick: ElapsedMs(1_000),
+    })
+}
+
 /// A biller, its store, and time.
 pub(crate) struct World {
     pub(crate) biller: Biller,
     pub(crate) store: NaiveStore,
     pub(crate) weather: Weather,
     pub(crate) now: MonotonicMs,
+    /// Commands that the store heard.
+    pub(crate) asked: u32,
 }
 
 impl World {
     pub(crate) fn new(free: ElapsedMs) -> Self {
-        let settings = Settings {
-            host_share: ShareBps::new(7_000).unwrap(),
-            free,
-            minimum: ElapsedMs(10_000),
-            tick: ElapsedMs(1_000),
-        };
         let (store, now) = (NaiveStore::default(), MonotonicMs(0));
-        Self { biller: Biller::new(settings), store, weather: Weather::Fair, now }
+        Self { biller: biller(free), store, weather: Weather::Fair, now, asked: 0 }
     }
 
     /// Feeds one input; carries out what it leads to at the store; returns the other outputs.
@@ -158,6 +167,7 @@ impl World {
     }
 
     fn at_store(&mut self, command: Command) -> Input {
+        self.asked += 1;
         match self.weather {
             Weather::Fair => Input::Answered(self.store.carry_out(command)),
             Weather::Down => Input::StoreFailed(command),

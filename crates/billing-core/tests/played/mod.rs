@@ -12,6 +12,7 @@ use uuid::Uuid;
 /// * `open a`: call `a` is opened. `end a`: it ended. `last a`: its last report came again.
 /// * `a 1000` or `a 1000/900`: a second later the relay reported 1,000 ms forwarded, 900 proven.
 /// * `wait 5000`: time passes. `top up 5.00`: coins are added.
+/// * `quote`: somebody asks how long the funds last.
 /// * `store down`, `store deaf`, `store fair`; `relay lost`; `drain`.
 ///
 /// Said are openings, limits, warnings, bills, refusals; `charge`, `paused`, `remaining` from the
@@ -91,6 +92,11 @@ impl Stage {
                 };
                 Vec::new()
             }
+            ["quote"] => self.world.feed(Input::QuoteAsked {
+                request: 0,
+                fan: "fan".parse().unwrap(),
+                rate: self.rate.parse().unwrap(),
+            }),
             ["relay", "lost"] => self.world.feed(Input::RelayLost),
             ["drain"] => self.world.feed(Input::Draining { at }),
             ["show"] => {
@@ -198,6 +204,14 @@ fn a_call_is_cut_at_the_end_of_its_funds_and_leaves_nothing() {
             "a opened for 12001; a warned at 10000: 0; a charged 1.000001, 0.00 left, 0 ms; \
              a billed 1.000001 = 0.70 + 0.300001",
         ),
+        // What was carried beyond the funds is paid from a top-up that comes in time.
+        (
+            "6.00",
+            "2.00",
+            "open a; a 25000; wait 1000; top up 5.00; wait 1000; show",
+            "a opened for 20000; a may carry 25000; a warned at 10000: 0; balance 5.00; a may carry 70000; \
+             balance 5.00; a charged 2.50, 4.50 left, 45000 ms",
+        ),
         // The cut came late: the platform bears the rest.
         (
             "6.00",
@@ -221,6 +235,13 @@ fn free_time_comes_first() {
     for (script, said) in [
         ("open a; a 20000; end a; last a", "a opened for 30000; a billed 0.00 = 0.00 + 0.00"),
         ("open a; a 21000; end a; last a", "a opened for 30000; a billed 0.10 = 0.07 + 0.03"),
+        ("quote", "lasts 30000"),
+        // b's free time is not cut, though a spent everything.
+        (
+            "open a; open b; a 30000; wait 1000",
+            "a opened for 30000; b opened for 25000; a may carry 25000; a may carry 30000; \
+             b may carry 20000; a warned at 10000: 0",
+        ),
     ] {
         assert_eq!(play_with_free(20_000, "6.00", "1.00", script), said, "{script}");
     }
@@ -285,6 +306,12 @@ fn calls_of_one_fan_share_the_funds() {
              b may carry 8000; a warned at 10000: 8000; b billed 0.00 = 0.00 + 0.00; \
              a may carry 20000",
         ),
+        // Neither does b while it waits for its last proof.
+        (
+            "open a; open b; a 4000; end b; wait 1000",
+            "a opened for 20000; b opened for 10000; a may carry 10000; a may carry 20000; \
+             a warned at 30000: 16000",
+        ),
         (
             "open a; open b; a 10000; b 10000; end a; end b; last a; last b",
             "a opened for 20000; b opened for 10000; a may carry 10000; a may carry 15000; \
@@ -305,6 +332,7 @@ fn a_bill_waits_for_the_last_proof_but_not_for_ever() {
         ("open a; a 7000; last a; wait 9000", ""),
         ("open a; a 7000; last a; end a", "; a billed 0.70 = 0.49 + 0.21"),
         ("open a; a 7000; relay lost; end a", "; a billed 0.70 = 0.49 + 0.21"),
+        ("relay lost; open a; end a", "; a billed 0.00 = 0.00 + 0.00"),
         ("open a; a 7000; drain; last a", "; a billed 0.70 = 0.49 + 0.21"),
         (
             "open a; a 7000; drain; wait 5000; open b",

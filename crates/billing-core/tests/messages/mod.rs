@@ -1,0 +1,169 @@
+//! Message by message: what the biller asks of its store, and what it says.
+
+use crate::naive::{Weather, World, biller, coins};
+use crate::{AT, call, credit, fan, open, proven};
+use billing_core::{Answer, Command, EndReason, Input, Output, Question, Refusal};
+use units::{ElapsedMs, MonotonicMs, Rate};
+
+/// A call at 6.00 a minute of a fan with 2.00.
+fn running() -> World {
+    let mut world = World::new(ElapsedMs::ZERO);
+    world.feed(credit(0, 0, 2_000_000));
+    world.feed(open(0, rate()));
+    world
+}
+
+fn rate() -> Rate {
+    "6.00".parse().unwrap()
+}
+
+fn ended(reason: EndReason) -> Input {
+    Input::Ended { call: call(0), reason, at: AT }
+}
+
+/// What is asked of a store that does not answer yet.
+fn asked(world: &mut World, input: Input) -> Vec<Command> {
+    let command = |output| if let Output::Store(command) = output { Some(command) } else { None };
+    world.biller.handle(world.now, input).into_iter().filter_map(command).collect()
+}
+
+#[test]
+fn what_is_with_the_store_is_not_asked_for_again() {
+    let mut world = running();
+    asked(&mut world, proven(0, 7_000, false));
+    world.now = MonotonicMs(1_000);
+    let first = asked(&mut world, Input::WokeUp);
+    assert!(matches!(first[..], [Command::Apply(_)]), "{first:?}");
+    world.now = MonotonicMs(9_000);
+    assert_eq!(asked(&mut world, proven(0, 8_000, false)), []);
+
+    asked(&mut world, ended(EndReason::HungUpByFan));
+    let settle = asked(&mut world, proven(0, 8_000, true));
+    assert!(matches!(settle[..], [Command::Settle(_)]), "{settle:?}");
+    for again in [proven(0, 8_000, true), ended(EndReason::FanLost), Input::WokeUp] {
+        assert_eq!(asked(&mut world, again), []);
+    }
+}
+
+#[test]
+fn missed_ticks_are_not_made_up_for() {
+    let mut world = running();
+    world.now = MonotonicMs(10_500);
+    world.feed(Input::WokeUp);
+    assert_eq!(world.biller.next_wake(), Some(MonotonicMs(11_500)));
+}
+
+#[test]
+fn askers_are_turned_away_while_the_store_has_too_much_to_do() {
+    let mut world = running();
+    let balance = || Input::BalanceAsked { request: 7, user: fan(0) };
+    for _ in 0..1_024 {
+        assert_eq!(asked(&mut world, balance()).len(), 1);
+    }
+    let refusal = Refusal::Unavailable;
+    for (request, input) in [(7, balance()), (1, credit(0, 1, 5))] {
+        let said = world.biller.handle(world.now, input);
+        assert_eq!(said, [Output::Failed { request, refusal }]);
+    }
+    let said = world.biller.handle(world.now, open(2, rate()));
+    assert_eq!(said, [Output::NotOpened { call: call(2), refusal }]);
+    let question = Question::Balance { request: 7, user: fan(0) };
+    let answer = Answer::Read { question, funds: coins(5) };
+    assert_eq!(asked(&mut world, Input::Answered(answer)), []);
+    assert_eq!(asked(&mut world, balance()).len(), 1);
+}
+
+#[test]
+fn a_call_is_opened_again_at_its_own_terms_only() {
+    let mut world = running();
+    let opened = [Output::Opened { call: call(0), funded: ElapsedMs(20_000) }];
+    assert_eq!(world.feed(open(0, rate())), opened);
+    let refused = [Output::NotOpened { call: call(0), refusal: Refusal::Conflict }];
+    assert_eq!(world.feed(open(0, "6.01".parse().unwrap())), refused);
+    // The store remembers what this biller never knew.
+    world.biller = biller(ElapsedMs::ZERO);
+    assert_eq!(world.feed(open(0, "6.01".parse().unwrap())), refused);
+}
+
+#[test]
+fn a_call_that_the_store_knows_goes_on_where_it_stood() {
+    let mut world = running();
+    world.feed(proven(0, 5_000, false));
+    world.pass(ElapsedMs(1_000));
+    world.biller = biller(ElapsedMs::ZERO);
+    let opened = [Output::Opened { call: call(0), funded: ElapsedMs(20_000) }];
+    assert_eq!(world.feed(open(0, rate())), opened);
+    let metered = Output::Metered {
+        call: call(0),
+        proven: ElapsedMs(5_000),
+        charged: coins(500_000),
+        host_earned: coins(350_000),
+        balance: coins(1_500_000),
+        remaining: ElapsedMs(15_000),
+        paused: false,
+    };
+    assert!(world.pass(ElapsedMs(1_000)).contains(&metered));
+}
+
+#[test]
+fn a_repeated_credit_is_answered_but_is_no_news() {
+    let mut world = running();
+    let balance = |request| Output::Balance { request, user: fan(0), balance: coins(3_000_000) };
+    let limit = Output::Limit { call: call(0), funded: ElapsedMs(30_000) };
+    assert_eq!(world.feed(credit(0, 1, 1_000_000)), [balance(1), limit, balance(0)]);
+    assert_eq!(world.feed(credit(0, 1, 1_000_000)), [balance(1)]);
+}
+
+#[test]
+fn a_receipt_tells_the_first_reason() {
+    let mut world = running();
+    world.feed(ended(EndReason::HungUpByFan));
+    world.feed(ended(EndReason::HostLost));
+    world.feed(Input::Draining { at: AT });
+    world.feed(proven(0, 0, true));
+    assert_eq!(world.store.receipts[&call(0)].reason, EndReason::HungUpByFan);
+}
+
+#[test]
+fn a_settled_call_leaves_nothing_behind() {
+    let mut world = running();
+    let traces = |world: &World| format!("{:?}", world.biller).matches("fan0").count();
+    assert!(traces(&world) > 0);
+    world.feed(proven(0, 5_000, true));
+    world.feed(ended(EndReason::HungUpByFan));
+    assert_eq!((traces(&world), world.biller.next_wake()), (0, None));
+    assert!(world.biller.is_idle());
+}
+
+#[test]
+fn a_call_that_the_store_lost_is_named_and_metered_no_longer() {
+    for end in [false, true] {
+        let mut world = running();
+        world.store.calls.clear();
+        let mut said = world.feed(proven(0, 5_000, end));
+        if end {
+            said.extend(world.feed(ended(EndReason::HungUpByFan)));
+        }
+        said.extend(world.pass(ElapsedMs(3_000)));
+        assert_eq!(said, [Output::Orphaned { call: call(0) }]);
+        assert!(world.biller.is_idle());
+    }
+}
+
+#[test]
+fn the_store_is_asked_less_often_the_longer_it_fails() {
+    let mut world = running();
+    let mut asked_within = |weather, ms| {
+        world.weather = weather;
+        let before = world.asked;
+        world.pass(ElapsedMs(ms));
+        world.feed(proven(0, world.now.0 / 10, false));
+        world.asked - before
+    };
+    asked_within(Weather::Fair, 1_000);
+    // Each tick at first, then after 2 and 4 s, then every 5 s.
+    assert_eq!(asked_within(Weather::Down, 61_000), 6 + 10);
+    // Once it answers, the next failure is the first again.
+    asked_within(Weather::Fair, 6_000);
+    assert_eq!(asked_within(Weather::Down, 2_000), 2);
+}

@@ -15,7 +15,9 @@ export function receiptView(app) {
     // The bill may come after the word that the call is over.
     if (session.ended && session.ended !== shown) {
       shown = session.ended;
+      const focused = node.contains(document.activeElement);
       ({ balance, title } = fill(node, session));
+      if (focused) node.querySelector("h1")?.focus({ preventScroll: true });
     }
     balance.set(session.balance);
   };

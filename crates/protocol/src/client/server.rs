@@ -24,7 +24,7 @@ pub struct ServerFrame {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum ServerMessage {
-    /// The first frame of every socket.
+    /// The first frame of every socket, unless it is refused with `session.replaced`.
     #[serde(rename = "welcome")]
     Welcome {
         session: SessionId,

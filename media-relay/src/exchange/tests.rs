@@ -11,6 +11,13 @@ use is::stun::TransId;
 const OFFER: &str = include_str!("../sdp/offers/chromium_156.sdp");
 const OFFERED_HASH: &str = "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:\
                             10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F";
+const NOTHING: protocol::service::Carried = protocol::service::Carried {
+    forwarded_ms: ElapsedMs::ZERO,
+    proven_ms: ElapsedMs::ZERO,
+    packets: 0,
+    bytes: 0,
+    lost: 0,
+};
 const JOIN_TIMEOUT: ElapsedMs = ElapsedMs::from_secs(10);
 
 /// What came out.
@@ -287,6 +294,23 @@ fn a_closed_room_is_forgotten_with_its_legs() {
     assert!(world.exchange.rooms.is_empty());
     assert_eq!(world.exchange.legs.len(), 0);
     assert_eq!(world.exchange.next_wake(), None);
+}
+
+#[test]
+fn a_room_that_nobody_joins_or_closes_is_forgotten() {
+    let mut world = World::new();
+    let call = world.open();
+    let client = world.offer(call, Party::Fan);
+    let heard = world.pass(ElapsedMs::from_secs(300));
+    assert_eq!(heard.events, [gone(&client)]);
+    let last = MediaReport { call, to_fan: NOTHING, to_host: NOTHING, last: true };
+    assert_eq!(heard.reports, [last]);
+    assert!(world.exchange.rooms.is_empty());
+    assert_eq!(world.exchange.next_wake(), None);
+    let admit = RelayCommand::Admit { call, party: Party::Fan, request: 8, offer: OFFER.into() };
+    let refused =
+        RelayEvent::Refused { call, party: Party::Fan, request: 8, refusal: OfferRefusal::NoRoom };
+    assert_eq!(world.command(admit).events, [refused]);
 }
 
 #[test]

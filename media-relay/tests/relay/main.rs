@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "what a test can't do without has failed the test")]
 
 mod calls;
+mod loss;
 mod scene;
 mod strangers;

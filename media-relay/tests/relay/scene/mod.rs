@@ -3,10 +3,12 @@
 mod nat;
 mod peer;
 mod stage;
+mod trouble;
 
 pub(crate) use nat::Nat;
 pub(crate) use peer::{Peer, Picture};
 pub(crate) use stage::Stage;
+pub(crate) use trouble::Trouble;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! A client made of another WebRTC stack (`str0m`), so that a mistake of ours can't hide in both.
 
 use super::DEADLINE;
+use super::trouble::{Trouble, Wire};
 use service_kit::Clock;
 use std::time::Duration;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
@@ -33,8 +34,12 @@ pub(crate) struct Seen {
     pub(crate) connected: bool,
     pub(crate) audio_frames: u64,
     pub(crate) video_frames: u64,
+    /// Those that are key frames, and those before which something was missing.
+    pub(crate) key_frames: u64,
+    pub(crate) broken_frames: u64,
     pub(crate) keyframe_requests: u64,
     pub(crate) frames_sent: u64,
+    pub(crate) video_frames_sent: u64,
     pub(crate) closed: bool,
 }
 
@@ -46,6 +51,7 @@ pub(crate) struct Peer {
     clock: Clock,
     audio: Mid,
     video: Option<Mid>,
+    trouble: Trouble,
 }
 
 /// A peer that sends and receives.
@@ -77,7 +83,13 @@ impl Peer {
         let audio = add(MediaKind::Audio);
         let video = (picture != Picture::None).then(|| add(MediaKind::Video));
         let (offer, pending) = change.apply().unwrap();
-        (Self { rtc, socket, pending, clock, audio, video }, offer.to_sdp_string())
+        let trouble = Trouble::None;
+        (Self { rtc, socket, pending, clock, audio, video, trouble }, offer.to_sdp_string())
+    }
+
+    /// The same peer, in trouble.
+    pub(crate) fn suffers(self, trouble: Trouble) -> Self {
+        Self { trouble, ..self }
     }
 
     /// Connects by `answer` and sends audio, and video if offered, until it is dropped.
@@ -92,7 +104,9 @@ impl Peer {
             clock: self.clock,
             audio: self.audio,
             video: self.video,
+            wire: Wire::new(self.trouble),
             frame: 0,
+            key_frame_due: true,
         };
         tokio::spawn(client.live(ordered, seen_by));
         Running { seen, orders }
@@ -135,7 +149,10 @@ struct Client {
     clock: Clock,
     audio: Mid,
     video: Option<Mid>,
+    wire: Wire,
     frame: u64,
+    /// The first picture is a key frame, and so is the one after each request.
+    key_frame_due: bool,
 }
 
 impl Client {
@@ -167,6 +184,9 @@ impl Client {
                 received = self.socket.recv_from(&mut buffer) => {
                     let (len, source) = received.unwrap();
                     let local = self.socket.local_addr().unwrap();
+                    if !self.wire.arrives(&buffer[..len]) {
+                        continue;
+                    }
                     if let Ok(datagram) = Receive::new(Protocol::Udp, source, local, &buffer[..len]) {
                         let input = Input::Receive(now(&self.clock), datagram);
                         self.rtc.handle_input(input).unwrap();
@@ -181,18 +201,25 @@ impl Client {
             match self.rtc.poll_output().unwrap() {
                 Output::Timeout(at) => return at,
                 Output::Transmit(datagram) => {
-                    let sent = self.socket.send_to(&datagram.contents, datagram.destination).await;
-                    sent.unwrap();
+                    if self.wire.leaves(&datagram.contents) {
+                        let sent = self.socket.send_to(&datagram.contents, datagram.destination);
+                        sent.await.unwrap();
+                    }
                 }
                 Output::Event(Event::Connected) => seen.connected = true,
                 Output::Event(Event::Closed) => seen.closed = true,
-                Output::Event(Event::KeyframeRequest(_)) => seen.keyframe_requests += 1,
+                Output::Event(Event::KeyframeRequest(_)) => {
+                    seen.keyframe_requests += 1;
+                    self.key_frame_due = true;
+                }
                 Output::Event(Event::MediaData(data)) => {
                     if data.params.spec().codec == Codec::Opus {
                         assert_eq!(&*data.data, [1; AUDIO_BYTES]);
                         seen.audio_frames += 1;
                     } else {
                         assert!(data.data.len() >= VIDEO_BYTES, "{}", data.data.len());
+                        seen.broken_frames += u64::from(seen.video_frames > 0 && !data.contiguous);
+                        seen.key_frames += u64::from(data.is_keyframe());
                         seen.video_frames += 1;
                     }
                 }
@@ -210,8 +237,9 @@ impl Client {
         self.write(self.audio, vec![1; AUDIO_BYTES]);
         self.drain(seen).await;
         if let Some(mid) = self.video.filter(|_| self.frame.is_multiple_of(VIDEO_EVERY)) {
-            let key_frame = self.frame.is_multiple_of(VIDEO_EVERY * 10) || self.frame < 30;
+            let key_frame = std::mem::take(&mut self.key_frame_due);
             self.write(mid, self.picture(mid, key_frame));
+            seen.video_frames_sent += 1;
         }
     }
 

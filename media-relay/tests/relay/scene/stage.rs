@@ -2,6 +2,7 @@
 
 use super::DEADLINE;
 use super::peer::{Peer, Picture, Running};
+use super::trouble::Trouble;
 use media_relay::{Config, Error, MediaRelay};
 use protocol::client::Party;
 use protocol::service::{MediaReport, OfferRefusal, RelayCommand, RelayEvent, RelayLimit};
@@ -82,9 +83,20 @@ impl Stage {
 
     /// A peer with `picture`, connected as `party`.
     pub(crate) async fn join(&mut self, call: CallId, party: Party, picture: Picture) -> Running {
+        self.join_in(Trouble::None, call, party, picture).await
+    }
+
+    /// The same with a peer in trouble.
+    pub(crate) async fn join_in(
+        &mut self,
+        trouble: Trouble,
+        call: CallId,
+        party: Party,
+        picture: Picture,
+    ) -> Running {
         let (peer, offer) = Peer::new(self.clock, picture).await;
         let answer = self.admit(call, party, &offer).await.unwrap();
-        let running = peer.run(&answer);
+        let running = peer.suffers(trouble).run(&answer);
         let connected = RelayEvent::Connected { call, party };
         self.event(|event| *event == connected).await;
         running

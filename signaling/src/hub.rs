@@ -23,6 +23,9 @@ const INBOX_MAX: usize = 1_024;
 /// How long closed sockets may take to say goodbye when the service stops.
 const FAREWELL: ElapsedMs = ElapsedMs(1_500);
 
+/// How long an HTTP request waits for the meter by way of the hub.
+pub(crate) const BALANCE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The balance asked for, or why it is not to be had.
 pub(crate) type BalanceAnswer = Result<MicroCoins, ErrorCode>;
 
@@ -299,6 +302,3 @@ async fn at(wake: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
-
-/// How long an HTTP request waits for the meter by way of the hub.
-pub(crate) const BALANCE_TIMEOUT: Duration = Duration::from_secs(5);

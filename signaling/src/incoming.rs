@@ -25,7 +25,7 @@ pub(crate) fn request(text: &str) -> Result<Request, Unreadable> {
     if text.len() > FRAME_BYTES_MAX {
         return Err(Unreadable { id: None, refusal: Refusal::TooLarge, detail: None });
     }
-    serde_json::from_str(text).map_err(|error| {
+    let read = serde_json::from_str(text).map_err(|error| {
         let frame: Value = serde_json::from_str(text).unwrap_or_default();
         let known = |name: &str| RequestBody::TYPES.contains(&name);
         let refusal = match frame["type"].as_str() {
@@ -33,8 +33,16 @@ pub(crate) fn request(text: &str) -> Result<Request, Unreadable> {
             Some(_) | None => Refusal::Malformed,
         };
         let detail = error.to_string().chars().take(DETAIL_CHARS_MAX).collect();
-        Unreadable { id: frame["id"].as_u64(), refusal, detail: Some(detail) }
-    })
+        let id = frame["id"].as_u64().filter(|id| *id > 0);
+        Unreadable { id, refusal, detail: Some(detail) }
+    });
+    match read {
+        Ok(Request { id: 0, .. }) => {
+            let detail = Some("request numbers begin at 1".to_owned());
+            Err(Unreadable { id: None, refusal: Refusal::Malformed, detail })
+        }
+        read => read,
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +61,8 @@ mod tests {
             (r#"{"id": 5}"#, Some(5), Refusal::Malformed),
             (r#"{"type": "ping"}"#, None, Refusal::Malformed),
             (r#"{"id": -1, "type": "ping"}"#, None, Refusal::Malformed),
+            (r#"{"id": 0, "type": "ping"}"#, None, Refusal::Malformed),
+            (r#"{"id": 0, "type": "fly"}"#, None, Refusal::UnknownType),
             (r#"{"id": 5, "type": "fly"}"#, Some(5), Refusal::UnknownType),
             (r#"{"id": 5, "type": "call.accept"}"#, Some(5), Refusal::Malformed),
             (r#"{"id": 5, "type": "call.accept", "call": "x"}"#, Some(5), Refusal::Malformed),

@@ -7,6 +7,12 @@ use units::MonotonicMs;
 const BURST: u32 = 100;
 /// Messages per second in the long run. People click; only a broken loop sends more.
 const PER_SECOND: u32 = 50;
+/// Wide requests a client may send at once: those whose work grows with everybody who is there,
+/// since they list every host or tell every watcher. A page sends one or two; a hostile client
+/// that sends a hundred would multiply each by thousands.
+const WIDE_BURST: u32 = 20;
+/// Wide requests per second in the long run.
+const WIDE_PER_SECOND: u32 = 1;
 /// Bad frames a client may send at once. A client in development sends some; more would let a
 /// hostile one keep the server answering.
 const BAD_BURST: u32 = 20;
@@ -49,18 +55,27 @@ impl Bucket {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     messages: Bucket,
+    wide: Bucket,
     bad: Bucket,
 }
 
 impl Budget {
     pub(crate) fn new(now: MonotonicMs) -> Self {
-        let messages = Bucket::new(now, BURST, PER_SECOND);
-        Self { messages, bad: Bucket::new(now, BAD_BURST, BAD_PER_SECOND) }
+        Self {
+            messages: Bucket::new(now, BURST, PER_SECOND),
+            wide: Bucket::new(now, WIDE_BURST, WIDE_PER_SECOND),
+            bad: Bucket::new(now, BAD_BURST, BAD_PER_SECOND),
+        }
     }
 
     /// Counts a message; whether it may be handled.
     pub(crate) fn message(&mut self, now: MonotonicMs) -> bool {
         self.messages.take(now)
+    }
+
+    /// Counts a wide request; whether it may be handled.
+    pub(crate) fn wide(&mut self, now: MonotonicMs) -> bool {
+        self.wide.take(now)
     }
 
     /// Counts a bad frame; whether the client may stay.

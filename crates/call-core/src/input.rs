@@ -83,6 +83,25 @@ pub enum Request {
     Ping,
 }
 
+impl Request {
+    /// Whether the work grows with the number of hosts or watchers.
+    pub(crate) const fn is_wide(&self) -> bool {
+        match self {
+            Self::GoOnline(_) | Self::GoOffline | Self::WatchHosts => true,
+            Self::AskQuote { .. }
+            | Self::Ring(_)
+            | Self::Cancel(_)
+            | Self::Accept(_)
+            | Self::Decline(_)
+            | Self::HangUp(_)
+            | Self::OfferMedia { .. }
+            | Self::ShowMedia { .. }
+            | Self::ShowWallet
+            | Self::Ping => false,
+        }
+    }
+}
+
 /// The meter's answer to a question about a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuoteFacts {

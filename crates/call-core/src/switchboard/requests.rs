@@ -23,6 +23,9 @@ impl Switchboard {
         if !session.is_new(re) {
             return;
         }
+        if request.is_wide() && !session.budget.wide(now) {
+            return self.refuse(id, re, Refusal::TooFast);
+        }
         let user = session.login.user.clone();
         self.heard_from(&user);
         let done = match request {

@@ -351,6 +351,38 @@ fn a_flood_is_refused_and_then_disconnected() {
 }
 
 #[test]
+fn requests_that_reach_everybody_are_rarer() {
+    let watch = |from: u32, to: u32, answer: &str| -> String {
+        let ask = |n| format!("0 asha {n} watch\n> asha: {answer} re {n}\n");
+        (from..=to).map(ask).collect()
+    };
+    let flap = |from: u32, to: u32| -> String {
+        let price = |n| if n % 2 == 0 { 5 } else { 6 };
+        let ask = |n| format!("0 meera {n} online voice {}\n> ...\n", price(n));
+        (from..=to).map(ask).collect()
+    };
+    play(&[
+        THERE,
+        &watch(1, 20, "hosts meera Online 5.00"),
+        &watch(21, 22, "TooFast"),
+        "
+        0 asha 23 ping
+        > asha: pong re 23
+        1000 asha 24 watch
+        > asha: hosts meera Online 5.00 re 24",
+    ]);
+    // The twentieth is the last that watchers hear of.
+    play(&[
+        THERE,
+        &watch(1, 1, "hosts meera Online 5.00"),
+        &flap(3, 21),
+        "
+        0 meera 22 online voice 7
+        > meera: TooFast re 22",
+    ]);
+}
+
+#[test]
 fn offers_are_for_calls_that_carry_media() {
     play(&[
         THERE,

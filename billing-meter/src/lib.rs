@@ -2,7 +2,7 @@
 //!
 //! A shell around [`billing_core::Biller`]: it passes on what signaling and the relay say, carries
 //! out what the biller asks of the store, one command at a time, and decides nothing. The money
-//! rules are in BILLING.md.
+//! rules are in BILLING.md; rule 19 says why a bug ends the service rather than one call.
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 

@@ -28,8 +28,8 @@ pub trait Store: Send + Sync + 'static {
     fn open_call(&self, open: &OpenCall) -> impl Future<Output = Result<Opening, Error>> + Send;
 
     /// Raises each call's charge towards its target, in order: `max(charged, min(target, charged +
-    /// funds))`. Targets of calls that are not open are passed over. `at` is noted as the last
-    /// time the calls were seen alive.
+    /// funds))`. Targets of calls that are not open, or can't be read, are passed over. `at` is
+    /// noted as the last time the calls were seen alive.
     fn apply(
         &self,
         at: UnixMs,

@@ -66,7 +66,7 @@ impl Sqlite {
         Ok(Self { writer, readers, _lock: lock })
     }
 
-    /// Waits for what is under way, then closes the file.
+    /// Waits for what is under way, then closes the file and leaves it to others.
     pub async fn close(self) {
         self.readers.close().await;
         self.writer.close().await;

@@ -71,11 +71,10 @@ async fn settle_and_audit<S: Store>(store: &S, recovered: &mut Recovered) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use billing_core::{Applied, Credit, Crediting, OpenCall, Opening, Tariff, Terms};
+    use billing_core::{Credit, OpenCall, Tariff, Terms};
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
     use std::path::Path;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use store::{LiveCall, Rule, Sqlite};
+    use store::{Rule, Sqlite};
     use units::{CallId, ElapsedMs, Medium, MicroCoins, ShareBps, UnixMs, UserId};
     use uuid::Uuid;
 
@@ -101,54 +100,6 @@ mod tests {
             store.apply(UnixMs(2), &[target]).await.unwrap();
         }
         store
-    }
-
-    /// A store whose first look at the open calls fails.
-    struct FailsOnce(Sqlite, AtomicBool);
-
-    impl Store for FailsOnce {
-        async fn open_calls(&self) -> Result<Vec<LiveCall>, Error> {
-            if self.1.swap(true, Ordering::Relaxed) {
-                return self.0.open_calls().await;
-            }
-            Err(Error::Lock(std::io::ErrorKind::Interrupted.into()))
-        }
-
-        async fn open_call(&self, open: &OpenCall) -> Result<Opening, Error> {
-            self.0.open_call(open).await
-        }
-
-        async fn apply(&self, at: UnixMs, targets: &[Target]) -> Result<Applied, Error> {
-            self.0.apply(at, targets).await
-        }
-
-        async fn settle(&self, settlement: &Settlement) -> Result<Option<Settled>, Error> {
-            self.0.settle(settlement).await
-        }
-
-        async fn credit(&self, credit: &Credit) -> Result<Crediting, Error> {
-            self.0.credit(credit).await
-        }
-
-        async fn funds(&self, user: &UserId) -> Result<MicroCoins, Error> {
-            self.0.funds(user).await
-        }
-
-        async fn receipt(&self, call: CallId) -> Result<Option<Receipt>, Error> {
-            self.0.receipt(call).await
-        }
-
-        async fn audit(&self) -> Result<Vec<Difference>, Error> {
-            self.0.audit().await
-        }
-    }
-
-    #[tokio::test]
-    async fn a_store_that_fails_at_first_is_tried_again() {
-        let dir = tempfile::TempDir::new().unwrap();
-        let store = interrupted(&dir.path().join("books")).await;
-        let recovered = settle_interrupted(&FailsOnce(store, AtomicBool::new(false))).await;
-        assert_eq!(recovered.unwrap().receipts.len(), 3);
     }
 
     #[tokio::test]

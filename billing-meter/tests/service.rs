@@ -5,6 +5,8 @@
     reason = "a test waits for one kind of event and passes over the others"
 )]
 
+mod troubled;
+
 use billing_meter::{Config, Error, run};
 use protocol::ErrorCode;
 use protocol::client::{EndReason, Receipt};
@@ -17,6 +19,7 @@ use std::time::Duration;
 use store::{Sqlite, Store};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use troubled::{Trouble, Troubled};
 use units::{CallId, ElapsedMs, Medium, MicroCoins, UserId};
 use uuid::Uuid;
 
@@ -52,7 +55,10 @@ struct Running {
 
 impl Running {
     async fn start(path: &Path) -> Self {
-        let store = Sqlite::open(path).await.unwrap();
+        Self::on(Sqlite::open(path).await.unwrap())
+    }
+
+    fn on(store: impl Store) -> Self {
         let (signaling, to_signaling) = link::pair();
         let (relay, to_relay) = link::pair();
         let (trigger, shutdown) = Shutdown::new();
@@ -326,6 +332,35 @@ async fn without_signaling_everything_is_settled_and_the_service_ends() {
     drop(service.signaling);
     tokio::time::timeout(DEADLINE, service.task).await.unwrap().unwrap().unwrap();
     check_books(&place.path, "1.50").await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_at_first_is_tried_again() {
+    let place = place();
+    let mut service = Running::start(&place.path).await;
+    service.credit("2.00").await;
+    service.open().await;
+    service.report(5_000, false);
+    service.charged("0.50").await;
+    service.kill().await;
+    let store = Sqlite::open(&place.path).await.unwrap();
+    let mut service = Running::on(Troubled(store, Trouble::FirstLook(false.into())));
+    assert_eq!(service.settled().await.charged_micro, coins("0.50"));
+    service.stop().await.unwrap();
+    check_books(&place.path, "1.50").await;
+}
+
+#[tokio::test]
+async fn a_service_whose_store_hangs_stops_all_the_same() {
+    let place = place();
+    let store = Sqlite::open(&place.path).await.unwrap();
+    let mut service = Running::on(Troubled(store, Trouble::Settling));
+    service.credit("2.00").await;
+    service.open().await;
+    service.report(5_000, true);
+    service.charged("0.50").await;
+    let ended = service.stop().await;
+    assert!(matches!(ended, Err(Error::NotSettled { calls: 1 })), "{ended:?}");
 }
 
 #[tokio::test]

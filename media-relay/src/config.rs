@@ -13,7 +13,7 @@ pub struct Config {
     /// address of `listen`, which then must not be the unspecified one.
     pub announce: Vec<IpAddr>,
     /// Most connections at once, two per call and one more for each that is being replaced. About
-    /// 40 KB each, and up to 0.5 MB of repeatable packets where there is video.
+    /// 100 KB each, and up to 0.6 MB of repeatable packets where the client sends video.
     pub legs_max: usize,
     /// How long an answered offer may take to be connected, in ms. Less fails slow networks; more
     /// keeps abandoned joins.

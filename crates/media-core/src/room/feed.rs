@@ -5,7 +5,7 @@ use crate::evidence::GAP_MAX_US;
 use crate::rtcp::ReportBlock;
 use crate::rtp::{Media, Outgoing, Place, Rewriter};
 use crate::srtp::Sealer;
-use crate::{Limits, MediaLine, Mid};
+use crate::{Limits, MediaKind, MediaLine, Mid};
 use units::{ElapsedMs, MonotonicUs};
 
 /// The first sequence number of retransmissions; see the same of media in `rewrite.rs`.
@@ -35,6 +35,7 @@ pub(super) struct Sent {
 pub(super) struct Feed {
     line: MediaLine,
     rewriter: Rewriter,
+    /// The latest packets by index; a single slot where none is ever looked up.
     sent: Vec<Option<Sent>>,
     highest: u64,
     rtx_next: u16,
@@ -55,7 +56,9 @@ impl Feed {
     pub(super) fn new(line: &MediaLine, limits: &Limits, sealer: &Sealer) -> Self {
         let used = |ssrc| sealer.highest_index(ssrc);
         let rtx_next = line.rtx_ssrc.and_then(used).map_or(RTX_FIRST, |used| used + 1) as u16;
-        let len = if line.client_receives { limits.history_packets.next_power_of_two() } else { 1 };
+        let repeatable = line.codec.kind() == MediaKind::Video;
+        let looked_up = line.client_receives && (repeatable || !is_confirmed_by_number(line));
+        let len = if looked_up { limits.history_packets.next_power_of_two() } else { 1 };
         Self {
             line: *line,
             rewriter: Rewriter::new(line.clock_hz, used(line.ssrc)),
@@ -83,10 +86,11 @@ impl Feed {
     /// Whether the client confirms each packet by transport-wide feedback; else receiver reports
     /// are all there is.
     pub(super) const fn is_confirmed_by_number(&self) -> bool {
-        self.is_numbered() && self.line.transport_cc
+        is_confirmed_by_number(&self.line)
     }
 
-    /// Where a packet goes in this feed, and its header.
+    /// Where a packet goes in this feed, and its header. A repaired one has no place in a feed that
+    /// begins or goes on with it: nothing before it was sent, so nothing is missing there.
     pub(super) fn place(
         &mut self,
         now: MonotonicUs,
@@ -94,6 +98,9 @@ impl Feed {
         transport_sequence: u16,
     ) -> Option<(Place, Outgoing)> {
         let media = &packet.media;
+        if packet.repaired && !self.rewriter.follows(packet.epoch) {
+            return None;
+        }
         let place = self.rewriter.place(now, packet.epoch, media.index, media.timestamp)?;
         let outgoing = self.outgoing(media, place, self.introduce, transport_sequence);
         Some((place, outgoing))
@@ -250,6 +257,10 @@ impl Feed {
     const fn slot(&self, index: u64) -> usize {
         index as usize & (self.sent.len() - 1)
     }
+}
+
+const fn is_confirmed_by_number(line: &MediaLine) -> bool {
+    line.extensions.transport_sequence.is_some() && line.transport_cc
 }
 
 /// How a packet is repeated.

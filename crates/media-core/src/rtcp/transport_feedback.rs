@@ -312,6 +312,20 @@ mod tests {
         told
     }
 
+    /// The reference time has 24 signed bits of 64 ms: it turns over after 6 days, and every 12.
+    #[test]
+    fn times_go_on_where_the_reference_turns_over() {
+        const TURN_US: i64 = 64_000 << 24;
+        for turn_us in [64_000u64 << 23, 64_000 << 24, 5 * (64_000 << 24)] {
+            let at = |us: u64| MonotonicUs(turn_us - 100_000 + us);
+            let arrivals = [(1, at(0)), (2, at(90_000)), (3, at(180_000)), (4, at(20_000_000))];
+            let times: Vec<_> = round_trip(1, &arrivals).into_iter().map(|(_, at)| at).collect();
+            let since = |time: &i64| (time - times[0]).rem_euclid(TURN_US);
+            let since: Vec<_> = times.iter().map(since).collect();
+            assert_eq!(since, [0, 90_000, 180_000, 20_000_000], "{turn_us}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_reads_back(

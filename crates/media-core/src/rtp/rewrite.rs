@@ -97,6 +97,11 @@ impl Rewriter {
         }
     }
 
+    /// Whether a packet of the source `epoch` has been placed since the last restart.
+    pub(crate) fn follows(&self, epoch: u64) -> bool {
+        self.source.as_ref().is_some_and(|source| source.epoch == epoch)
+    }
+
     /// What is added to the timestamps of the source `epoch`.
     pub(crate) fn timestamp_offset(&self, epoch: u64) -> Option<u32> {
         let source = self.source.as_ref().filter(|source| source.epoch == epoch)?;

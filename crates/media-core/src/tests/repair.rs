@@ -54,6 +54,19 @@ fn what_the_publisher_lost_is_asked_for_and_fills_its_gap() {
 }
 
 #[test]
+fn what_was_lost_before_a_listener_joined_is_not_its_loss() {
+    let mut call = Call::new(60_000);
+    call.video(1, KEY);
+    call.video(3, DELTA);
+    call.rejoin(Side::Fan, negotiated(3));
+    rtx(&mut call, 1, 2, DELTA);
+    call.video(4, KEY);
+    call.video(5, DELTA);
+    let sequences: Vec<_> = call.fan.packets().iter().map(|p| p.sequence - 4_096).collect();
+    assert_eq!(sequences, [0, 1], "packet 3 never went to this listener");
+}
+
+#[test]
 fn repetitions_that_nobody_misses_are_acknowledged_and_dropped() {
     let mut call = Call::new(60_000);
     call.video(1, KEY);

@@ -27,8 +27,17 @@ impl Call {
     }
 
     pub(super) fn with(funded_ms: u64, fan: NegotiatedLeg, host: NegotiatedLeg) -> Self {
+        Self::within(Limits::default(), funded_ms, fan, host)
+    }
+
+    pub(super) fn within(
+        limits: Limits,
+        funded_ms: u64,
+        fan: NegotiatedLeg,
+        host: NegotiatedLeg,
+    ) -> Self {
         let mut call = Self {
-            forwarder: Forwarder::new(Limits::default()),
+            forwarder: Forwarder::new(limits),
             now_us: 1_000_000,
             fan: Client::new(fan),
             host: Client::new(host),

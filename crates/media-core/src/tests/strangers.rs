@@ -64,6 +64,33 @@ fn a_join_without_keys_leaves_the_leg_as_it_was() {
     assert_eq!(call.fan.packets().len(), 1);
 }
 
+#[test]
+fn limits_of_nothing_forward_what_they_can_and_never_panic() {
+    let nothing = Limits {
+        history_packets: 0,
+        history_bytes: 0,
+        history_age_ms: 0,
+        awaited_packets: 0,
+        inbound_ssrcs: 0,
+        resend_bytes_per_s: 0,
+        resend_burst_bytes: 0,
+    };
+    for (inbound_ssrcs, forwarded) in [(0, 0), (1, 3), (2, 6)] {
+        let limits = Limits { inbound_ssrcs, ..nothing };
+        let mut call = Call::within(limits, 60_000, negotiated(1), negotiated(2));
+        for sequence in [1, 2, 5] {
+            call.audio(sequence);
+            call.video(sequence, &[0x10, 0x00, 5]);
+            call.pass(20);
+        }
+        let media = call.fan.negotiated.lines[VIDEO].ssrc;
+        call.control(Side::Fan, |bytes| crate::rtcp::nack(bytes, 1, media, &[4_096, 4_097]));
+        call.confirm(&[0, 1, 2, 3, 4, 5]);
+        assert_eq!(call.fan.packets().len(), forwarded, "{inbound_ssrcs}");
+        call.pass(5_000);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

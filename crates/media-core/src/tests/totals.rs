@@ -4,7 +4,7 @@ use super::call::{CALL, Call, leg};
 use super::client::{AUDIO, AUDIO_SSRC, negotiated};
 use crate::*;
 use proptest::prelude::*;
-use units::ElapsedMs;
+use units::{ElapsedMs, MonotonicUs};
 
 /// `forwarded/proven` to the fan.
 fn to_fan(call: &mut Call) -> String {
@@ -109,6 +109,53 @@ fn a_rejoin_continues_the_totals_but_does_not_bill_the_time_between() {
     call.confirm(&[0, 5]);
     // 100 ms each; of the first 100 only the last moment was confirmed.
     assert_eq!(to_fan(&mut call), "200/100");
+}
+
+#[test]
+fn feedback_on_an_earlier_leg_proves_nothing_of_the_next() {
+    let mut call = Call::new(60_000);
+    speak(&mut call, 0..6);
+    let stale = call.fan.rtcp(|bytes| {
+        let arrivals: Vec<_> = (0..6).map(|number| (number, MonotonicUs(0))).collect();
+        crate::rtcp::write_transport_feedback(bytes, (1, 2), 0, 0, &arrivals);
+    });
+    call.rejoin(Side::Fan, negotiated(3));
+    speak(&mut call, 6..12);
+    // The new leg's numbers begin anew, so these would fit.
+    call.send(Side::Fan, stale.clone());
+    assert_eq!(to_fan(&mut call), "220/0");
+    call.confirm(&[0, 5]);
+    call.send(Side::Fan, stale);
+    assert_eq!(to_fan(&mut call), "220/100");
+}
+
+#[test]
+fn a_pause_is_free_however_its_proof_is_told() {
+    for (confirmations, proven) in [
+        (&[&[0u16, 1, 2, 3, 4, 5][..]][..], 80),
+        (&[&[0, 2], &[3], &[4], &[2, 5]], 80),
+        (&[&[2], &[3, 5]], 40),
+        // Nobody knows whether the pause came at once after 0 or later, nor does it matter.
+        (&[&[0], &[5]], 0),
+    ] {
+        let mut call = Call::new(60_000);
+        speak(&mut call, 0..3);
+        call.pass(600);
+        speak(&mut call, 3..6);
+        confirmations.iter().for_each(|numbers| call.confirm(numbers));
+        assert_eq!(to_fan(&mut call), format!("80/{proven}"), "{confirmations:?}");
+    }
+}
+
+#[test]
+fn funds_without_end_never_cut() {
+    let mut call = Call::new(u64::MAX);
+    speak(&mut call, 0..4);
+    set_limit(&mut call, u64::MAX / 1_000 + 1);
+    speak(&mut call, 4..6);
+    call.confirm(&[0, 1, 2, 3, 4, 5]);
+    assert_eq!(to_fan(&mut call), "100/100");
+    assert_eq!(limit_reached(&call), 0);
 }
 
 #[test]

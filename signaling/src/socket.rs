@@ -164,9 +164,8 @@ async fn read(
                 refusal: Refusal::Malformed,
                 detail: Some("binary frames are not part of this protocol".to_owned()),
             },
-            // Signs of life; the library answers pings.
-            Message::Ping(_) | Message::Pong(_) => continue,
-            Message::Close(_) => return,
+            // Signs of life, and the goodbye. The library answers them as it is read on.
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => continue,
         };
         if hub.send(ToHub::FromSocket(input)).await.is_err() {
             return;

@@ -82,11 +82,13 @@ impl Endings {
         numbers.filter_map(|number| self.kept.get(number)).map(|kept| &kept.ending)
     }
 
-    /// Drops what is kept for `user`.
-    pub(crate) fn seen(&mut self, user: &UserId) {
-        for number in self.of_user.remove(user).unwrap_or_default() {
+    /// Drops what is kept for `user`; whether there was anything.
+    pub(crate) fn seen(&mut self, user: &UserId) -> bool {
+        let Some(own) = self.of_user.remove(user) else { return false };
+        for number in own {
             self.kept.remove(&number);
         }
+        true
     }
 
     /// Drops what is too old.
@@ -157,7 +159,7 @@ mod tests {
         }
         assert_eq!(calls(&endings, "asha"), (12..20).collect::<Vec<_>>());
         assert_eq!(endings.kept.len(), PER_USER_MAX);
-        endings.seen(&user("asha"));
+        assert!(endings.seen(&user("asha")));
         assert_eq!(endings.len(), 0);
     }
 

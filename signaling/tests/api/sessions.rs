@@ -1,12 +1,14 @@
 //! Clients that are cut off, come back, come twice, or stop reading.
 
 use crate::calls::{id, live, ring, there};
-use crate::client::Client;
+use crate::client::{Client, handshake};
 use crate::stage::Stage;
 use protocol::client::{EndReason, Receipt};
 use protocol::service::MeterEvent;
 use protocol::token::Role;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, ShareBps, UnixMs};
 
 fn metered(call: CallId, proven_ms: u64) -> MeterEvent {
@@ -115,6 +117,15 @@ async fn the_bill_of_a_call_that_a_crash_cut_comes_with_the_next_login() {
 }
 
 #[tokio::test]
+async fn a_goodbye_is_returned() {
+    let stage = Stage::new().await;
+    let mut fan = stage.fan("asha").await;
+    let goodbye = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    fan.socket.close(Some(goodbye)).await.unwrap();
+    assert_eq!(fan.closed().await.0, Some(1000));
+}
+
+#[tokio::test]
 async fn the_newest_login_wins() {
     let stage = Stage::new().await;
     let (mut fan, _host, call) = live(&stage).await;
@@ -123,6 +134,22 @@ async fn the_newest_login_wins() {
     let (code, frames) = fan.closed().await;
     assert_eq!(code, Some(4001));
     assert_eq!(frames.last().unwrap()["type"], "session.replaced");
+}
+
+#[tokio::test]
+async fn who_was_replaced_while_away_is_told_so_and_takes_nothing_back() {
+    let stage = Stage::new().await;
+    let older = stage.fan("asha").await;
+    let token = stage.token("asha", Role::Fan);
+    let query = format!("session={}&after=0&access_token={token}", older.session());
+    drop(older);
+    let mut newer = stage.fan("asha").await;
+    let protocol = ("sec-websocket-protocol", "coinline.v1");
+    let socket = handshake(stage.address, &query, &[protocol]).await.unwrap();
+    let mut older = Client { socket, welcome: Value::Null, seq: 0, next_id: 1 };
+    let (code, frames) = older.closed().await;
+    assert_eq!((code, &frames[0]["type"]), (Some(4001), &json!("session.replaced")));
+    assert_eq!(newer.ask(json!({"type": "ping"})).await["type"], "pong");
 }
 
 #[tokio::test]

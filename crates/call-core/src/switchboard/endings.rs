@@ -57,8 +57,9 @@ impl Switchboard {
 
     /// The user's client is alive: whatever was sent to it has arrived.
     pub(super) fn heard_from(&mut self, user: &UserId) {
-        self.endings.seen(user);
-        self.alarms.set(Alarm::Endings, self.endings.next_expiry());
+        if self.endings.seen(user) {
+            self.alarms.set(Alarm::Endings, self.endings.next_expiry());
+        }
     }
 
     pub(super) fn endings_expired(&mut self, now: MonotonicMs) {

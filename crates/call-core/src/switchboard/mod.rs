@@ -2,6 +2,7 @@
 //!
 //! * People are named by their user id. A user has at most one session, and is in at most one call.
 //! * A call belongs to its two users, not to their sessions: a page that loads anew finds it.
+//! * A bill is told until its reader's client has been heard of since.
 //! * Whatever waits has an alarm; overdue ones go off before the next input is looked at, so that
 //!   the outcome does not depend on whether the wake-up or a late message is handled first.
 

@@ -15,9 +15,11 @@ use service_kit::link::{self, Link};
 use service_kit::{Clock, Shutdown, Trigger};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use store::{Sqlite, Store};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use troubled::{Trouble, Troubled};
 use units::{CallId, ElapsedMs, Medium, MicroCoins, UserId};
@@ -354,11 +356,12 @@ async fn a_store_that_fails_at_first_is_tried_again() {
 async fn a_service_whose_store_hangs_stops_all_the_same() {
     let place = place();
     let store = Sqlite::open(&place.path).await.unwrap();
-    let mut service = Running::on(Troubled(store, Trouble::Settling));
+    let asked = Arc::new(Notify::new());
+    let mut service = Running::on(Troubled(store, Trouble::Charging(asked.clone())));
     service.credit("2.00").await;
     service.open().await;
     service.report(5_000, true);
-    service.charged("0.50").await;
+    tokio::time::timeout(DEADLINE, asked.notified()).await.unwrap();
     let ended = service.stop().await;
     assert!(matches!(ended, Err(Error::NotSettled { calls: 1 })), "{ended:?}");
 }

@@ -5,16 +5,18 @@ use billing_core::{
 };
 use std::future::pending;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::{Difference, Error, LiveCall, Sqlite, Store};
+use tokio::sync::Notify;
 use units::{CallId, MicroCoins, UnixMs, UserId};
 
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// The first look at the open calls fails.
     FirstLook(AtomicBool),
-    /// No settlement is ever answered.
-    Settling,
+    /// No charge is ever answered; told when the first is asked for.
+    Charging(Arc<Notify>),
 }
 
 /// A store in trouble.
@@ -32,9 +34,6 @@ impl Store for Troubled {
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Option<Settled>, Error> {
-        if matches!(self.1, Trouble::Settling) {
-            return pending().await;
-        }
         self.0.settle(settlement).await
     }
 
@@ -43,6 +42,10 @@ impl Store for Troubled {
     }
 
     async fn apply(&self, at: UnixMs, targets: &[Target]) -> Result<Applied, Error> {
+        if let Trouble::Charging(asked) = &self.1 {
+            asked.notify_one();
+            return pending().await;
+        }
         self.0.apply(at, targets).await
     }
 

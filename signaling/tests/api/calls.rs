@@ -113,6 +113,7 @@ async fn a_paid_call_from_the_list_of_hosts_to_the_receipt() {
         assert_eq!(end["receipt"], ended[0]["receipt"]);
     }
     assert_eq!(fan.event("host.updated").await["host"]["state"], "online");
+    drop((fan, host));
     stage.stop().await.unwrap();
 }
 

@@ -136,17 +136,18 @@ impl Client {
         }
     }
 
-    /// Reads until the socket is closed, and returns the close code and the frames before it.
+    /// Reads until the connection ends, as browsers do, and returns the close code and the frames
+    /// before it.
     pub(crate) async fn closed(&mut self) -> (Option<u16>, Vec<Value>) {
-        let mut frames = Vec::new();
+        let (mut code, mut frames) = (None, Vec::new());
         loop {
             match timeout(DEADLINE, self.socket.next()).await.expect("an end") {
                 Some(Ok(Message::Text(text))) => frames.push(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(close))) => {
-                    return (close.map(|close| close.code.into()), frames);
+                    code = close.map(|close| close.code.into());
                 }
                 Some(Ok(_)) => {}
-                Some(Err(_)) | None => return (None, frames),
+                Some(Err(_)) | None => return (code, frames),
             }
         }
     }

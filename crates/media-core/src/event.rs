@@ -7,7 +7,8 @@ use units::{CallId, ElapsedMs};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// Opens a room in which up to `funded` of the host's media may reach the fan. For a room that
-    /// is open it is the same as [`Input::SetLimit`].
+    /// is open it is the same as [`Input::SetLimit`]. A room that stands without a leg, or cut, for
+    /// five minutes closes as if by [`Input::CloseRoom`].
     OpenRoom { call: CallId, funded: ElapsedMs },
     /// Replaces the limit. Above what was forwarded it lets a cut call go on; an unknown call is
     /// ignored.

@@ -4,8 +4,8 @@
 //! nothing here knows where it came from. The caller passes `now` with each call of [`Forwarder`]
 //! and sends what it finds in the [`Outbox`], in order.
 //!
-//! A packet's way: `srtp` opens it, `room::connection` finds its line, `room::track` tells whether it
-//! is new and keeps video for repair, `room::feed` and `rtp::rewrite` give it its place in the
+//! A packet's way: `srtp` opens it, `room::connection` finds its line, `room::track` tells whether
+//! it is new and keeps video for repair, `room::feed` and `rtp::rewrite` give it its place in the
 //! listener's stream, `srtp` seals it, `evidence` counts it, and `room::awaited` waits for the
 //! listener to confirm it.
 //!

@@ -18,8 +18,8 @@ pub struct Limits {
     /// Inbound SSRCs per leg, for RTP and for RTCP each. A browser uses three to six; each costs
     /// about 150 bytes.
     pub inbound_ssrcs: usize,
-    /// Bytes per second that may be resent to one leg, on average. Less repairs less; more lets a
-    /// listener's requests multiply what we send.
+    /// Bytes per second, headers included, that may be resent to one leg on average. Less repairs
+    /// less; more lets a listener's requests multiply what we send.
     pub resend_bytes_per_s: u64,
     /// Bytes that may be resent to one leg at once: one lost key frame.
     pub resend_burst_bytes: u64,

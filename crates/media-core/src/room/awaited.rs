@@ -1,4 +1,5 @@
-//! Packets that one client has been sent, by their transport-wide numbers, until they are confirmed.
+//! Packets that one client has been sent, by their transport-wide numbers, until they are
+//! confirmed.
 
 use units::MonotonicUs;
 

@@ -122,8 +122,11 @@ impl Exchange {
             }
             self.contain(now, |exchange| exchange.wake_leg(now, id));
         }
-        if self.forwarder.next_wake().is_some_and(|at| at <= now) {
-            self.contain(now, |exchange| exchange.forwarder.wake(now, &mut exchange.outbox));
+        while let Some(call) = self.forwarder.due(now) {
+            self.contain(now, |exchange| {
+                exchange.serving = Some(call);
+                exchange.forwarder.wake_one(now, &mut exchange.outbox);
+            });
         }
     }
 

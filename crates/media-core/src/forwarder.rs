@@ -70,19 +70,30 @@ impl Forwarder {
 
     /// Does what has become due: reports, feedback, repeated requests, closing rooms.
     pub fn wake(&mut self, now: MonotonicUs, out: &mut Outbox) {
-        while let Some((at, call)) = self.wakes.first().copied()
-            && at <= now
-        {
-            self.wakes.pop_first();
-            if let Some(scheduled) = self.rooms.get_mut(&call) {
-                scheduled.at = None;
-            }
-            self.with(call, |room| {
-                if room.due().is_some_and(|due| due <= now) {
-                    room.wake(now, out);
-                }
-            });
+        while self.due(now).is_some() {
+            self.wake_one(now, out);
         }
+    }
+
+    /// The call that [`Forwarder::wake_one`] would serve, so that a caller knows whose it was if
+    /// that panics.
+    #[must_use]
+    pub fn due(&self, now: MonotonicUs) -> Option<CallId> {
+        self.wakes.first().filter(|(at, _)| *at <= now).map(|(_, call)| *call)
+    }
+
+    /// Does what has become due in one call; nothing if there is none.
+    pub fn wake_one(&mut self, now: MonotonicUs, out: &mut Outbox) {
+        let Some(call) = self.due(now) else { return };
+        self.wakes.pop_first();
+        if let Some(scheduled) = self.rooms.get_mut(&call) {
+            scheduled.at = None;
+        }
+        self.with(call, |room| {
+            if room.due().is_some_and(|due| due <= now) {
+                room.wake(now, out);
+            }
+        });
     }
 
     /// When [`Forwarder::wake`] wants to be called at the latest.

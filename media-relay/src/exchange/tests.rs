@@ -335,6 +335,24 @@ fn a_bug_ends_the_call_it_was_met_in_and_no_other() {
 }
 
 #[test]
+fn a_timer_is_served_in_the_name_of_its_call() {
+    let mut world = World::new();
+    for port in [9, 10] {
+        let call = world.open();
+        let mut client = world.offer(call, Party::Fan);
+        world.connect(&mut client, port);
+        world.pass(ElapsedMs(400));
+    }
+    for _ in 0..2 {
+        world.now = world.exchange.forwarder.next_wake().unwrap();
+        world.exchange.wake(world.now);
+        let reports = world.heard().reports;
+        let [report] = &reports[..] else { panic!("{reports:?}") };
+        assert_eq!(world.exchange.serving, Some(report.call));
+    }
+}
+
+#[test]
 fn a_bug_that_no_call_can_be_blamed_for_ends_all_with_their_last_totals() {
     let mut world = World::new();
     let call = world.open();

@@ -102,6 +102,7 @@ pub(crate) fn settled(receipt: &Receipt) -> MeterEvent {
         accepted_at_unix_ms: receipt.opened_at,
         ended_at_unix_ms: receipt.ended_at,
         proven_ms: receipt.media,
+        free_ms: terms.tariff.free,
         charged_micro: receipt.charged,
         host_share_bps: terms.host_share,
         host_micro: split.host,

@@ -6,7 +6,7 @@
 //! | rule | why |
 //! |---|---|
 //! | both sides hold the same receipt | a bill that depends on who asks is none |
-//! | charge = floor(rate x proven / 60,000), at most the balance | PROTOCOL.md, "The end" |
+//! | charge = floor(rate x (proven - free) / 60,000), at most the balance | PROTOCOL.md, "The end" |
 //! | host = floor(charge x share), platform = the rest | no coin comes from or goes nowhere |
 //! | ticks never fall and never pass the receipt | what was shown while it ran holds at the end |
 //! | proven is at most what the fan received and the host sent, plus [`AHEAD_MAX`] | only media is billed |
@@ -127,7 +127,7 @@ fn amounts(receipt: &Receipt, call: &CallEvidence) -> Vec<Finding> {
     let after = call.balance_after.micro();
     let mut findings = Vec::new();
 
-    let right = price(rate, proven).min(before);
+    let right = price(rate, proven.saturating_sub(receipt.free_ms)).min(before);
     if charged != right {
         let (proven, rate) = (proven.0, rate.micro_per_minute());
         findings.push(Finding::WrongCharge { charged, right, proven, rate });
@@ -162,7 +162,8 @@ fn ticks(side: &'static str, ticks: &[Tick], receipt: &Receipt) -> Vec<Finding> 
             findings.push(Finding::TickPassedReceipt { side, n });
         }
         let (charged, proven) = (tick.charged_micro.micro(), tick.proven_ms);
-        if charged > price(receipt.rate_micro_per_min, proven) {
+        let paid = proven.saturating_sub(receipt.free_ms);
+        if charged > price(receipt.rate_micro_per_min, paid) {
             findings.push(Finding::TickOvercharged { side, n, charged, proven: proven.0 });
         }
         before = now;
@@ -235,6 +236,7 @@ mod tests {
             accepted_at_unix_ms: UnixMs(1),
             ended_at_unix_ms: UnixMs(2),
             proven_ms: ElapsedMs(7_001),
+            free_ms: ElapsedMs::ZERO,
             charged_micro: micro(700_100),
             host_share_bps: ShareBps::new(7_000).unwrap(),
             host_micro: micro(490_070),
@@ -293,6 +295,16 @@ mod tests {
                 Finding::WrongBalance { .. }
             ]
         ));
+    }
+
+    #[test]
+    fn free_time_must_not_be_charged() {
+        let found = findings(|call| {
+            call.fan.ticks.clear();
+            call.host.ticks.clear();
+            on_both_receipts(call, |receipt| receipt.free_ms = ElapsedMs(1_000));
+        });
+        assert!(matches!(found[..], [Finding::WrongCharge { right: 600_100, .. }]), "{found:?}");
     }
 
     #[test]

@@ -467,6 +467,7 @@ mod tests {
             accepted_at_unix_ms: UnixMs(1),
             ended_at_unix_ms: UnixMs(2),
             proven_ms: ElapsedMs(500),
+            free_ms: ElapsedMs::ZERO,
             charged_micro: MicroCoins::new(50_000).unwrap(),
             host_share_bps: ShareBps::WHOLE,
             host_micro: MicroCoins::new(50_000).unwrap(),

@@ -139,6 +139,7 @@ mod tests {
             accepted_at: UnixMs(0),
             ended_at: UnixMs(0),
             proven: ElapsedMs::ZERO,
+            free: ElapsedMs::ZERO,
             charged: MicroCoins::ZERO,
             host_share: ShareBps::WHOLE,
             host_earned: MicroCoins::ZERO,

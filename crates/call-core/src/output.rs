@@ -215,6 +215,8 @@ pub struct Receipt {
     pub accepted_at: UnixMs,
     pub ended_at: UnixMs,
     pub proven: ElapsedMs,
+    /// The part of the proven time that cost nothing.
+    pub free: ElapsedMs,
     pub charged: MicroCoins,
     pub host_share: ShareBps,
     pub host_earned: MicroCoins,

@@ -96,6 +96,7 @@ async fn the_bill_of_a_call_that_a_crash_cut_comes_with_the_next_login() {
         accepted_at_unix_ms: UnixMs(1),
         ended_at_unix_ms: UnixMs(2),
         proven_ms: ElapsedMs(60_000),
+        free_ms: ElapsedMs::ZERO,
         charged_micro: MicroCoins::coins(5),
         host_share_bps: ShareBps::WHOLE,
         host_micro: MicroCoins::coins(5),

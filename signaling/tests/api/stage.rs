@@ -150,6 +150,7 @@ async fn play_meter(
                     accepted_at_unix_ms: UnixMs(1),
                     ended_at_unix_ms: UnixMs(2),
                     proven_ms: ElapsedMs(7_000),
+                    free_ms: ElapsedMs::ZERO,
                     charged_micro: MicroCoins::coins(1),
                     host_share_bps: share(),
                     host_micro: MicroCoins::ZERO,

@@ -64,6 +64,7 @@ function lines(call, receipt, host) {
     line(t("receipt.medium"), t(`incoming.${receipt.medium}`)),
     line(t("receipt.rate"), amount(receipt.rate_micro_per_min), perMinute()),
     line(t("receipt.proven"), h("span", { testid: "receipt-proven", "data-ms": receipt.proven_ms }, `${clock(receipt.proven_ms)} `, h("small", {}, `(${secondsExactly(receipt.proven_ms)})`))),
+    receipt.free_ms > 0 ? line(t("quote.free"), clock(receipt.free_ms)) : null,
     host ? line(t("receipt.charged"), amount(receipt.charged_micro, "receipt-charged")) : null,
     line(t("receipt.host", { percent: percent(bps) }), amount(receipt.host_micro, "receipt-host")),
     line(t("receipt.platform", { percent: percent(10_000 - bps) }), amount(receipt.platform_micro, "receipt-platform")),

@@ -149,7 +149,9 @@ pub struct Receipt {
     pub ended_at_unix_ms: UnixMs,
     /// The host's media that the fan's own client confirmed: the time that is billed.
     pub proven_ms: ElapsedMs,
-    /// What the fan paid: `floor(rate x proven_ms / 60000)`, never more than they had.
+    /// The part of it at the start that cost nothing.
+    pub free_ms: ElapsedMs,
+    /// What the fan paid: `floor(rate x (proven_ms - free_ms) / 60000)`, never more than they had.
     pub charged_micro: MicroCoins,
     pub host_share_bps: ShareBps,
     /// The host's part of the charge, rounded down.

@@ -10,7 +10,8 @@ use units::{CallId, ElapsedMs};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RelayCommand {
-    /// Make room for a call. `funded_ms` is the first [`RelayLimit`].
+    /// Make room for a call. `funded_ms` is the first [`RelayLimit`]. A room that nobody is in, or
+    /// that was cut, closes by itself after 5 minutes.
     OpenRoom { call: CallId, funded_ms: ElapsedMs },
     /// Connect a side by its SDP offer. Replaces that side's earlier connection.
     /// Answered by [`RelayEvent::Answered`] or [`RelayEvent::Refused`] with the same `request`.
@@ -70,7 +71,8 @@ pub struct Carried {
     /// RTP packets and payload bytes sent on, without retransmissions.
     pub packets: u64,
     pub bytes: u64,
-    /// Packets that the receiver reported lost and that were not confirmed later.
+    /// Packets that the receiver's reports count as lost on their way: also those that were lost
+    /// before the relay, and those that were repaired.
     pub lost: u64,
 }
 

@@ -8,10 +8,9 @@ use std::fmt::Write as _;
 
 #[derive(RustEmbed)]
 #[folder = "web/"]
-#[exclude = "e2e/*"]
 #[exclude = "tests/*"]
 #[exclude = "*.md"]
-#[exclude = "*.test.js"]
+#[exclude = "package.json"]
 struct Web;
 
 /// The file at `path`, or `index.html` for the root.

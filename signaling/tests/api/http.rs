@@ -32,7 +32,10 @@ async fn the_pages_are_served_with_strict_headers() {
         let again = again.send().await.unwrap();
         assert_eq!((again.status().as_u16(), header(&again, "etag")), (304, tag.as_str()));
     }
-    for path in ["/nothing.js", "/../Cargo.toml", "/%2e%2e/Cargo.toml", "/v1/nothing"] {
+    let not_ours = ["/nothing.js", "/../Cargo.toml", "/%2e%2e/Cargo.toml", "/v1/nothing"];
+    // They lie beside the pages, but are for developers.
+    let not_served = ["/README.md", "/package.json", "/tests/client.test.mjs"];
+    for path in not_ours.into_iter().chain(not_served) {
         let missing = get(&stage, path).await;
         assert_eq!(missing.status(), 404, "{path}");
         assert_eq!(header(&missing, "content-type"), "application/problem+json");

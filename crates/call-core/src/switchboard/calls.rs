@@ -62,21 +62,9 @@ impl Switchboard {
         user: &UserId,
         id: CallId,
     ) -> Result<(), Refusal> {
-        let (party, call) = self.their_call(user, id)?;
-        match (party, call.phase) {
-            (Party::Host, Phase::Ringing { .. }) => {
-                self.give_up(now, id, EndReason::Declined);
-                Ok(())
-            }
-            (
-                Party::Host,
-                Phase::Opening { .. }
-                | Phase::Connecting { .. }
-                | Phase::Live
-                | Phase::Ending { .. },
-            )
-            | (Party::Fan, _) => Err(Refusal::CallWrongState),
-        }
+        self.ringing_at(user, id)?;
+        self.give_up(now, id, EndReason::Declined);
+        Ok(())
     }
 
     /// Has the meter write the call down; the request is answered when it has.
@@ -88,15 +76,18 @@ impl Switchboard {
         re: u64,
         id: CallId,
     ) -> Result<(), Refusal> {
-        let (party, call) = self.their_call(user, id)?;
+        let terms = self.ringing_at(user, id)?.terms.clone();
+        let ends_at = now + self.rules.ask_timeout;
+        self.set_phase(id, Phase::Opening { session, re, ends_at });
+        self.outputs.push(Output::OpenMeter { call: id, terms });
+        Ok(())
+    }
+
+    /// The call that rings at this host's client.
+    fn ringing_at(&self, host: &UserId, id: CallId) -> Result<&Call, Refusal> {
+        let (party, call) = self.their_call(host, id)?;
         match (party, call.phase) {
-            (Party::Host, Phase::Ringing { .. }) => {
-                let terms = call.terms.clone();
-                let ends_at = now + self.rules.ask_timeout;
-                self.set_phase(id, Phase::Opening { session, re, ends_at });
-                self.outputs.push(Output::OpenMeter { call: id, terms });
-                Ok(())
-            }
+            (Party::Host, Phase::Ringing { .. }) => Ok(call),
             (
                 Party::Host,
                 Phase::Opening { .. }

@@ -6,22 +6,22 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
-mod biller;
-mod evidence;
-mod funds;
-mod meter;
+mod command;
+mod media;
+mod plan;
 mod posting;
 mod record;
 mod split;
 mod tariff;
-mod vocabulary;
 
-pub use biller::{Biller, Settings};
-pub use posting::{Account, Entry, Posting, call_postings, credit_posting};
+pub use command::{Answer, Command, Held, Question};
+pub use media::{Counted, Flow, Proven};
+pub use plan::{Change, Plan};
+pub use posting::{Account, Entry, Posting, charge_postings, chargeback_postings, credit_postings};
 pub use record::{
-    Applied, Credit, Crediting, EndReason, OpenCall, Opening, Receipt, Settled, Settlement, Target,
-    Terms, advance,
+    Applied, Checkpoint, Credit, CreditKind, Crediting, End, EndReason, EvidenceRecord, LiveCall,
+    OpenCall, Opening, Payer, Receipt, RefundReason, Settled, Settlement, Spend, SpendKind,
+    Spending, Target, Terms, advance,
 };
 pub use split::Split;
-pub use tariff::{CALL_MS_MAX, Tariff, charge};
-pub use vocabulary::{Answer, Command, Input, MediaTime, Output, Question, Quote, Refusal};
+pub use tariff::{CALL_MS_MAX, Tariff};

@@ -3,19 +3,29 @@
 //! Each row moves one positive amount from one account to another, so the books balance by
 //! construction. A row's key follows from what caused it, so posting twice posts once.
 
-use crate::{Credit, Receipt};
+use crate::{Credit, CreditKind, Payer, Split};
 use std::fmt;
-use units::{CallId, MicroCoins, UserId};
+use units::{CallId, Coins, MicroCoins, ShareBps, SpendId, UserId};
 
 /// Where coins are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Account {
     /// Coins that a fan bought and has not spent.
     FanPaid(UserId),
+    /// Coins that a fan was given and has not spent.
+    FanPromo(UserId),
+    /// What a fan owes after a chargeback.
+    FanReceivable(UserId),
     /// What a host earned and was not yet paid.
     HostEarnings(UserId),
+    /// What a host was paid.
+    HostPayout(UserId),
     /// The platform's part.
     PlatformFee,
+    /// What the platform gave away as promo coins.
+    PlatformPromoExpense,
+    /// What the platform carried for others: refunds at its expense.
+    PlatformAbsorbed,
     /// The payment provider's side of every purchase.
     PspClearing,
 }
@@ -25,8 +35,13 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FanPaid(user) => write!(f, "fan:paid:{user}"),
+            Self::FanPromo(user) => write!(f, "fan:promo:{user}"),
+            Self::FanReceivable(user) => write!(f, "fan:receivable:{user}"),
             Self::HostEarnings(user) => write!(f, "host:earnings:{user}"),
+            Self::HostPayout(user) => write!(f, "host:payout:{user}"),
             Self::PlatformFee => f.write_str("platform:fee"),
+            Self::PlatformPromoExpense => f.write_str("platform:promo_expense"),
+            Self::PlatformAbsorbed => f.write_str("platform:absorbed"),
             Self::PspClearing => f.write_str("psp:clearing"),
         }
     }
@@ -35,18 +50,25 @@ impl fmt::Display for Account {
 /// What caused a posting.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entry {
-    /// A call's settlement.
-    Call(CallId),
+    /// A settlement of a call, its `k`-th from 0: interim ones come before the final one.
+    Call(CallId, u32),
     /// A credit, by its id.
     Credit(String),
+    /// A gift or chargeback.
+    Spend(SpendId),
+    /// What a month's tier adds to a host's earnings, the `k`-th time from 0; the month as
+    /// `2026-11`.
+    Month { host: UserId, month: String, k: u32 },
 }
 
 impl fmt::Display for Entry {
-    /// Writes the name used in the database: `call:0193...`, `credit:order-1`.
+    /// Writes the name used in the database: `call:0193...:0`, `credit:order-1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Call(call) => write!(f, "call:{call}"),
+            Self::Call(call, k) => write!(f, "call:{call}:{k}"),
             Self::Credit(id) => write!(f, "credit:{id}"),
+            Self::Spend(id) => write!(f, "spend:{id}"),
+            Self::Month { host, month, k } => write!(f, "month:{host}:{month}:{k}"),
         }
     }
 }
@@ -55,8 +77,7 @@ impl fmt::Display for Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posting {
     pub entry: Entry,
-    /// The row's place within its entry. Fixed by meaning, not by count: of a call, 0 is the
-    /// host's part and 1 the platform's, even where the other is nothing and has no row.
+    /// The row's place within its entry. Fixed by meaning, not by count.
     pub n: u32,
     pub from: Account,
     pub to: Account,
@@ -64,35 +85,103 @@ pub struct Posting {
     pub amount: MicroCoins,
 }
 
-/// The rows of a settled call: fan to host, fan to platform. Parts of nothing have no row.
+/// The rows that take a charge from `before` to `after`: fan to host and fan to platform, for each
+/// kind of coin. `entry` names the step. Parts of nothing have no row.
+///
+/// `n` is 0 for the host's part of paid coins, 1 for the platform's, 2 and 3 for promo coins.
 #[must_use]
-pub fn call_postings(receipt: &Receipt) -> Vec<Posting> {
-    let split = receipt.split();
-    let terms = &receipt.terms;
+pub fn charge_postings(
+    entry: &Entry,
+    fan: &UserId,
+    host: &UserId,
+    host_share: ShareBps,
+    (before, after): (Coins, Coins),
+) -> Vec<Posting> {
+    let paid = |coins: Coins| Split::of(coins.paid, host_share);
+    let promo = |coins: Coins| Split::of(coins.promo, host_share);
+    let step = |after: MicroCoins, before: MicroCoins| after.saturating_sub(before);
     [
-        (0, Account::HostEarnings(terms.host.clone()), split.host),
-        (1, Account::PlatformFee, split.platform),
+        (0, paid(after).host, paid(before).host),
+        (1, paid(after).platform, paid(before).platform),
+        (2, promo(after).host, promo(before).host),
+        (3, promo(after).platform, promo(before).platform),
     ]
     .into_iter()
-    .filter(|(_, _, amount)| *amount > MicroCoins::ZERO)
-    .map(|(n, to, amount)| Posting {
-        entry: Entry::Call(receipt.call),
+    .map(|(n, after, before)| (n, step(after, before)))
+    .filter(|(_, amount)| *amount > MicroCoins::ZERO)
+    .map(|(n, amount)| Posting {
+        entry: entry.clone(),
         n,
-        from: Account::FanPaid(terms.fan.clone()),
-        to,
+        from: if n < 2 { Account::FanPaid(fan.clone()) } else { Account::FanPromo(fan.clone()) },
+        to: if n % 2 == 0 { Account::HostEarnings(host.clone()) } else { Account::PlatformFee },
         amount,
     })
     .collect()
 }
 
-/// The row of a credit, or `None` for a credit of nothing.
+/// The rows of a credit; none for a credit of nothing. A refund names the call's `host` and the
+/// host's part of what the call cost, which [`Payer::Both`] divides by.
 #[must_use]
-pub fn credit_posting(credit: &Credit) -> Option<Posting> {
-    (credit.amount > MicroCoins::ZERO).then(|| Posting {
-        entry: Entry::Credit(credit.id.clone()),
-        n: 0,
-        from: Account::PspClearing,
-        to: Account::FanPaid(credit.user.clone()),
-        amount: credit.amount,
+pub fn credit_postings(credit: &Credit, refunded: Option<(&UserId, ShareBps)>) -> Vec<Posting> {
+    let to = match credit.kind {
+        CreditKind::Promo => Account::FanPromo(credit.user.clone()),
+        CreditKind::Purchase | CreditKind::Refund { .. } => Account::FanPaid(credit.user.clone()),
+    };
+    let host = || refunded.map(|(host, _)| Account::HostEarnings(host.clone()));
+    let sources = match &credit.kind {
+        CreditKind::Purchase => vec![(Account::PspClearing, credit.amount)],
+        CreditKind::Promo => vec![(Account::PlatformPromoExpense, credit.amount)],
+        CreditKind::Refund { payer: Payer::Platform, .. } => {
+            vec![(Account::PlatformAbsorbed, credit.amount)]
+        }
+        CreditKind::Refund { payer: Payer::Host, .. } => {
+            vec![(host().unwrap_or(Account::PlatformAbsorbed), credit.amount)]
+        }
+        CreditKind::Refund { payer: Payer::Both, .. } => {
+            let share = refunded.map_or(ShareBps::WHOLE, |(_, share)| share);
+            let split = Split::of(credit.amount, share);
+            vec![
+                (host().unwrap_or(Account::PlatformAbsorbed), split.host),
+                (Account::PlatformFee, split.platform),
+            ]
+        }
+    };
+    (0..)
+        .zip(sources)
+        .filter(|(_, (_, amount))| *amount > MicroCoins::ZERO)
+        .map(|(n, (from, amount))| Posting {
+            entry: Entry::Credit(credit.id.clone()),
+            n,
+            from,
+            to: to.clone(),
+            amount,
+        })
+        .collect()
+}
+
+/// The rows of a chargeback: what was taken of each kind goes back to the bank, and the rest is
+/// owed.
+#[must_use]
+pub fn chargeback_postings(
+    id: SpendId,
+    fan: &UserId,
+    amount: MicroCoins,
+    taken: Coins,
+) -> Vec<Posting> {
+    let owed = amount.saturating_sub(taken.paid).saturating_sub(taken.promo);
+    [
+        (0, Account::FanPaid(fan.clone()), taken.paid),
+        (1, Account::FanPromo(fan.clone()), taken.promo),
+        (2, Account::FanReceivable(fan.clone()), owed),
+    ]
+    .into_iter()
+    .filter(|(_, _, amount)| *amount > MicroCoins::ZERO)
+    .map(|(n, from, amount)| Posting {
+        entry: Entry::Spend(id),
+        n,
+        from,
+        to: Account::PspClearing,
+        amount,
     })
+    .collect()
 }

@@ -1,6 +1,6 @@
 //! Who gets which part of a charge (BILLING.md, rule 7).
 
-use units::{MicroCoins, ShareBps};
+use units::{Coins, MicroCoins, ShareBps};
 
 /// A cumulative charge, divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,17 @@ impl Split {
             .expect("a share is at most the whole");
         let platform = charge.checked_sub(host).expect("a share is at most the whole");
         Self { host, platform }
+    }
+
+    /// Divides each kind of coin by itself, so that neither part ever falls, whichever kind grows.
+    ///
+    /// # Panics
+    /// Never: the parts of a charge add up to it.
+    #[must_use]
+    pub fn of_coins(charge: Coins, host_share: ShareBps) -> Self {
+        let (paid, promo) = (Self::of(charge.paid, host_share), Self::of(charge.promo, host_share));
+        let sum = |a: MicroCoins, b: MicroCoins| a.checked_add(b).expect("a part of a charge");
+        Self { host: sum(paid.host, promo.host), platform: sum(paid.platform, promo.platform) }
     }
 }
 

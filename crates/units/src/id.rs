@@ -37,6 +37,14 @@ uuid_id! {
     /// client resume, so it must not be guessable.
     SessionId
 }
+uuid_id! {
+    /// One spending that is no call: a gift, a chargeback.
+    SpendId
+}
+uuid_id! {
+    /// One run of a billing meter, new at each start. The owner of leases.
+    MeterId
+}
 
 /// A person, as the operator's own system names them: the `sub` of their token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

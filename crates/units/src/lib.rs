@@ -9,9 +9,11 @@
 mod id;
 mod medium;
 mod money;
+mod shard;
 mod time;
 
-pub use id::{CallId, SessionId, UserId, UserIdError};
+pub use id::{CallId, MeterId, SessionId, SpendId, UserId, UserIdError};
 pub use medium::Medium;
-pub use money::{MicroCoins, MoneyError, Rate, ShareBps};
+pub use money::{Coins, MicroCoins, MoneyError, Rate, Rates, ShareBps};
+pub use shard::Shard;
 pub use time::{ElapsedMs, MonotonicMs, MonotonicUs, UnixMs};

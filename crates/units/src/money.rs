@@ -195,6 +195,80 @@ impl fmt::Display for Rate {
     }
 }
 
+/// What a minute costs, without and with the host's picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rates {
+    /// A minute of voice alone: all of a voice call, and a video call whose camera is off.
+    pub voice: Rate,
+    /// A minute with picture. Of a voice call, the same as `voice`.
+    pub video: Rate,
+}
+
+impl Rates {
+    /// One price for both.
+    #[must_use]
+    pub const fn flat(rate: Rate) -> Self {
+        Self { voice: rate, video: rate }
+    }
+
+    /// The dearer of the two.
+    #[must_use]
+    pub fn highest(self) -> Rate {
+        self.voice.max(self.video)
+    }
+
+    /// The cheaper of the two.
+    #[must_use]
+    pub fn lowest(self) -> Rate {
+        self.voice.min(self.video)
+    }
+}
+
+/// An amount by kind of coin. Promo coins are spent first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Coins {
+    /// Coins that were bought.
+    pub paid: MicroCoins,
+    /// Coins that the platform gave.
+    pub promo: MicroCoins,
+}
+
+impl Coins {
+    /// None of either.
+    pub const ZERO: Self = Self { paid: MicroCoins::ZERO, promo: MicroCoins::ZERO };
+
+    /// Both together, or `None` above [`MicroCoins::MAX`].
+    #[must_use]
+    pub fn total(self) -> Option<MicroCoins> {
+        self.paid.checked_add(self.promo)
+    }
+
+    /// The sum kind by kind, or `None` if the total would pass [`MicroCoins::MAX`].
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        let sum = Self {
+            paid: self.paid.checked_add(other.paid)?,
+            promo: self.promo.checked_add(other.promo)?,
+        };
+        sum.total().map(|_| sum)
+    }
+
+    /// The difference kind by kind, each at least nothing.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self {
+            paid: self.paid.saturating_sub(other.paid),
+            promo: self.promo.saturating_sub(other.promo),
+        }
+    }
+
+    /// The larger of each kind: how cumulative amounts merge.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self { paid: self.paid.max(other.paid), promo: self.promo.max(other.promo) }
+    }
+}
+
 /// A share in hundredths of a percent: 0 to 10,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]

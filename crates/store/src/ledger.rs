@@ -1,0 +1,238 @@
+//! The ledger: everything that must survive, as rows in a database with transactions.
+//!
+//! A [`Ledger`] keeps rows and decides nothing; what they mean stands in [`crate::Store`], once
+//! for all databases. Operations take whole batches, since a statement per row would be the limit.
+
+use crate::{Epoch, Error, Lease};
+use billing_core::{
+    Change, Checkpoint, Credit, End, EvidenceRecord, LiveCall, Posting, Spend, Spending,
+};
+use std::future::Future;
+use units::{CallId, Coins, ElapsedMs, MeterId, MicroCoins, Shard, SpendId, UserId};
+
+/// A wallet's totals. Its funds are credited - settled - what its open calls were charged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalletRow {
+    pub user: UserId,
+    pub credited: Coins,
+    /// What ended calls, gifts and chargebacks took.
+    pub settled: Coins,
+    /// What is owed after chargebacks.
+    pub owed: MicroCoins,
+}
+
+/// A call. `live.charged` and `live.proven` are the last checkpoint's, or final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRow {
+    pub live: LiveCall,
+    /// What is posted of it, and in how many settlements.
+    pub posted: Coins,
+    pub settlements: u32,
+    /// `None` while it is open.
+    pub end: Option<End>,
+}
+
+/// A gift or chargeback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpendRow {
+    pub spend: Spend,
+    /// `None` while it is under way.
+    pub outcome: Option<Spending>,
+}
+
+/// A host's month, for share tiers. The month as `2026-11`, in UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostMonth {
+    pub host: UserId,
+    pub month: String,
+    /// What fans spent on the host.
+    pub gross: MicroCoins,
+    /// The host's postings of that month, tier adjustments included.
+    pub earned: MicroCoins,
+    /// How many adjustments there were.
+    pub adjustments: u32,
+}
+
+/// All rows of the wallets of one shard, for the audit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShardRows {
+    pub wallets: Vec<WalletRow>,
+    pub calls: Vec<CallRow>,
+    pub credits: Vec<Credit>,
+    pub spends: Vec<SpendRow>,
+    /// Calls whose row can't be read, by whatever stands in their id.
+    pub broken: Vec<String>,
+}
+
+/// A database of the rows above.
+pub trait Ledger: Send + Sync + 'static {
+    type Tx: Transaction;
+
+    /// Begins a transaction. Rows that it reads by id stay as they are until it ends.
+    fn begin(&self) -> impl Future<Output = Result<Self::Tx, Error>> + Send;
+
+    /// Takes up to `count` shards that nobody holds (or whose lease ran out), for `ttl` from now on
+    /// the database's clock, each under the next epoch.
+    fn claim(
+        &self,
+        owner: MeterId,
+        count: u16,
+        ttl: ElapsedMs,
+    ) -> impl Future<Output = Result<Vec<Lease>, Error>> + Send;
+
+    /// Prolongs all leases of `owner`; returns those it still holds, and how many owners hold any.
+    fn renew(
+        &self,
+        owner: MeterId,
+        ttl: ElapsedMs,
+    ) -> impl Future<Output = Result<(Vec<Lease>, u16), Error>> + Send;
+
+    /// Gives shards back, so that others may claim them at once.
+    fn release(
+        &self,
+        owner: MeterId,
+        shards: &[Shard],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// One transaction: all of it happens, durably, when [`commit`](Self::commit) returns, or none if
+/// it is dropped. Row lists hold each id once.
+pub trait Transaction: Send {
+    /// [`Error::Fenced`] unless these are the shards' epochs now. They stay so until the end.
+    fn fence(
+        &mut self,
+        epochs: &[(Shard, Epoch)],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The wallets of these users that exist.
+    fn wallets(
+        &mut self,
+        users: &[UserId],
+    ) -> impl Future<Output = Result<Vec<WalletRow>, Error>> + Send;
+
+    /// Writes wallets, new or not.
+    fn put_wallets(&mut self, rows: &[WalletRow])
+    -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// These calls, as far as they exist. One that can't be read is [`Error::Corrupt`].
+    fn calls(&mut self, ids: &[CallId])
+    -> impl Future<Output = Result<Vec<CallRow>, Error>> + Send;
+
+    /// Open calls of these shards' wallets; those that can't be read are logged and left out, so
+    /// that they hold up no others.
+    fn open_calls(
+        &mut self,
+        shards: &[Shard],
+    ) -> impl Future<Output = Result<Vec<CallRow>, Error>> + Send;
+
+    /// Open calls of these fans, as above.
+    fn open_calls_of(
+        &mut self,
+        fans: &[UserId],
+    ) -> impl Future<Output = Result<Vec<CallRow>, Error>> + Send;
+
+    /// A new call.
+    fn insert_call(&mut self, row: &CallRow) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Writes progress by maximum, and the evidence with it; passes over calls that are not open.
+    /// Evidence that is there already is not written again.
+    fn checkpoint(
+        &mut self,
+        at: units::UnixMs,
+        rows: &[Checkpoint],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Writes what a settlement changed: progress, posted, settlements, end.
+    fn put_calls(&mut self, rows: &[CallRow]) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Adds a tariff change to an open call. One of that number that is there already stays.
+    fn insert_change(
+        &mut self,
+        call: CallId,
+        change: &Change,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// A call's evidence, by `n`.
+    fn evidence(
+        &mut self,
+        call: CallId,
+    ) -> impl Future<Output = Result<Vec<EvidenceRecord>, Error>> + Send;
+
+    /// Keeps signed receipts: a call's document never changes.
+    fn insert_documents(
+        &mut self,
+        documents: &[(CallId, String)],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// A call's signed receipt.
+    fn document(
+        &mut self,
+        call: CallId,
+    ) -> impl Future<Output = Result<Option<String>, Error>> + Send;
+
+    /// The credit of that id.
+    fn credit(&mut self, id: &str) -> impl Future<Output = Result<Option<Credit>, Error>> + Send;
+
+    /// A new credit.
+    fn insert_credit(&mut self, credit: &Credit) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The sum of a call's refunds.
+    fn refunded(&mut self, call: CallId) -> impl Future<Output = Result<MicroCoins, Error>> + Send;
+
+    /// The gift or chargeback of that id.
+    fn spend(
+        &mut self,
+        id: SpendId,
+    ) -> impl Future<Output = Result<Option<SpendRow>, Error>> + Send;
+
+    /// Writes a gift or chargeback, new or with its outcome.
+    fn put_spend(&mut self, row: &SpendRow) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Gifts and chargebacks of these shards' wallets that are under way.
+    fn pending_spends(
+        &mut self,
+        shards: &[Shard],
+    ) -> impl Future<Output = Result<Vec<SpendRow>, Error>> + Send;
+
+    /// Months of these hosts, as far as they exist.
+    fn host_months(
+        &mut self,
+        months: &[(UserId, String)],
+    ) -> impl Future<Output = Result<Vec<HostMonth>, Error>> + Send;
+
+    /// Writes months, new or not.
+    fn put_host_months(
+        &mut self,
+        rows: &[HostMonth],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// New rows of the ledger; one whose key is there already is an error.
+    fn insert_postings(
+        &mut self,
+        rows: &[Posting],
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Everything about a shard's wallets, for the audit.
+    fn shard_rows(&mut self, shard: Shard)
+    -> impl Future<Output = Result<ShardRows, Error>> + Send;
+
+    /// Postings for the audit: at most `limit` after the key `after`, in the order of keys.
+    fn postings(
+        &mut self,
+        after: Option<(String, u32)>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<PostingRow>, Error>> + Send;
+
+    /// Makes it durable.
+    fn commit(self) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// A posting as it stands in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostingRow {
+    pub entry: String,
+    pub n: u32,
+    pub from: String,
+    pub to: String,
+    pub amount: MicroCoins,
+}

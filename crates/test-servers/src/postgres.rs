@@ -1,0 +1,1 @@
+//! `postgres`, from the newest version that is installed.

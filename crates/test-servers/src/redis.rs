@@ -1,0 +1,1 @@
+//! `redis-server` and `valkey-server`: alone, with a replica, or as a cluster.

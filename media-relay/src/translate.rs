@@ -52,6 +52,10 @@ const fn carried(carried: Carried) -> service::Carried {
     service::Carried {
         forwarded_ms: carried.forwarded_ms,
         proven_ms: carried.proven_ms,
+        lost_ms: carried.lost_ms,
+        video_ms: carried.video_ms,
+        silent_ms: carried.silent_ms,
+        frozen_ms: carried.frozen_ms,
         packets: carried.packets,
         bytes: carried.bytes,
         lost: carried.lost,

@@ -46,6 +46,14 @@ pub struct Carried {
     pub forwarded_ms: ElapsedMs,
     /// Media time that the receiver confirmed; never more than was forwarded.
     pub proven_ms: ElapsedMs,
+    /// Forwarded time that can't be proven any more; proven + lost is never more than forwarded.
+    pub lost_ms: ElapsedMs,
+    /// Proven time with picture.
+    pub video_ms: ElapsedMs,
+    /// Proven time in which the sender's audio was digital silence.
+    pub silent_ms: ElapsedMs,
+    /// Proven time in which a picture that had come stood still.
+    pub frozen_ms: ElapsedMs,
     /// RTP packets forwarded, repetitions not counted.
     pub packets: u64,
     /// Their payload bytes.

@@ -14,6 +14,10 @@ const OFFERED_HASH: &str = "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:\
 const NOTHING: protocol::service::Carried = protocol::service::Carried {
     forwarded_ms: ElapsedMs::ZERO,
     proven_ms: ElapsedMs::ZERO,
+    lost_ms: ElapsedMs::ZERO,
+    video_ms: ElapsedMs::ZERO,
+    silent_ms: ElapsedMs::ZERO,
+    frozen_ms: ElapsedMs::ZERO,
     packets: 0,
     bytes: 0,
     lost: 0,

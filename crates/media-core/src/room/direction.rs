@@ -2,6 +2,7 @@
 
 use crate::Carried;
 use crate::evidence::Evidence;
+use units::ElapsedMs;
 
 /// The totals toward one side, over all its connections.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +18,10 @@ impl Direction {
         Carried {
             forwarded_ms: self.evidence.forwarded(),
             proven_ms: self.evidence.proven(),
+            lost_ms: ElapsedMs::ZERO,
+            video_ms: ElapsedMs::ZERO,
+            silent_ms: ElapsedMs::ZERO,
+            frozen_ms: ElapsedMs::ZERO,
             packets: self.packets,
             bytes: self.bytes,
             lost: self.lost,

@@ -61,13 +61,24 @@ pub enum RelayEvent {
     LimitReached { call: CallId },
 }
 
-/// What was carried in one direction, in all.
+/// What was carried in one direction, in all: from the opening of the room, over all joins. Each
+/// field only grows. Times are media time: the time between packets (BILLING.md, "Evidence").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Carried {
     /// Media time that was received, authenticated and sent on.
     pub forwarded_ms: ElapsedMs,
     /// The part of it that the receiving client's own RTCP confirmed. Lags by up to 2 s.
     pub proven_ms: ElapsedMs,
+    /// The part of it that can't be proven any more: proven + lost <= forwarded.
+    pub lost_ms: ElapsedMs,
+    /// The part of `proven_ms` with picture.
+    pub video_ms: ElapsedMs,
+    /// The part of `proven_ms` in which the sender's microphone gave digital silence. Zero if its
+    /// client does not tell levels.
+    pub silent_ms: ElapsedMs,
+    /// The part of `proven_ms` in which a picture that had come stood still.
+    pub frozen_ms: ElapsedMs,
     /// RTP packets and payload bytes sent on, without retransmissions.
     pub packets: u64,
     pub bytes: u64,

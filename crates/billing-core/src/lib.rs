@@ -11,17 +11,21 @@ mod media;
 mod plan;
 mod posting;
 mod record;
+mod share_tiers;
 mod split;
 mod tariff;
 
 pub use command::{Answer, Command, Held, Question};
 pub use media::{Counted, Flow, Proven};
 pub use plan::{Change, Plan};
-pub use posting::{Account, Entry, Posting, charge_postings, chargeback_postings, credit_postings};
+pub use posting::{
+    Account, Entry, Posting, charge_postings, chargeback_postings, credit_postings, month_postings,
+};
 pub use record::{
     Applied, Checkpoint, Credit, CreditKind, Crediting, End, EndReason, EvidenceRecord, LiveCall,
     OpenCall, Opening, Payer, Receipt, RefundReason, Settled, Settlement, Spend, SpendKind,
     Spending, Target, Terms, advance,
 };
+pub use share_tiers::{Schedule, ShareTiers, Tier, TierMode, TiersError};
 pub use split::Split;
 pub use tariff::{CALL_MS_MAX, Tariff};

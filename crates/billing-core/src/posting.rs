@@ -185,3 +185,13 @@ pub fn chargeback_postings(
     })
     .collect()
 }
+
+/// The row of a month's adjustment: what a tier adds to a host's earnings out of the platform's
+/// part; none for nothing. `k` counts the adjustments of the month from 0.
+#[must_use]
+pub fn month_postings(host: &UserId, month: &str, k: u32, amount: MicroCoins) -> Vec<Posting> {
+    let entry = Entry::Month { host: host.clone(), month: month.to_owned(), k };
+    let (from, to) = (Account::PlatformFee, Account::HostEarnings(host.clone()));
+    let row = Posting { entry, n: 0, from, to, amount };
+    if amount > MicroCoins::ZERO { vec![row] } else { Vec::new() }
+}

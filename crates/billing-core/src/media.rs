@@ -13,11 +13,13 @@ pub struct Flow {
     pub forwarded: ElapsedMs,
     /// The part of it that the receiver's own client confirmed.
     pub proven: ElapsedMs,
+    /// The part of it that can't be proven any more: proven + lost <= forwarded.
+    pub lost: ElapsedMs,
     /// RTP packets and payload bytes sent on, without retransmissions.
     pub packets: u64,
     pub bytes: u64,
     /// Packets that the receiver's reports count as lost.
-    pub lost: u64,
+    pub packets_lost: u64,
 }
 
 /// Everything that was counted of a call, in all.
@@ -80,9 +82,10 @@ impl Flow {
         Self {
             forwarded: self.forwarded.max(other.forwarded),
             proven: self.proven.max(other.proven),
+            lost: self.lost.max(other.lost),
             packets: self.packets.max(other.packets),
             bytes: self.bytes.max(other.bytes),
-            lost: self.lost.max(other.lost),
+            packets_lost: self.packets_lost.max(other.packets_lost),
         }
     }
 }

@@ -112,6 +112,7 @@ pub struct Held {
     pub shards: Vec<Shard>,
     /// Open calls of shards that were taken now, to be metered on.
     pub adopted: Vec<LiveCall>,
-    /// How many meters hold shards, this one included.
+    /// How many meters hold shards or asked for some within the last `ttl`, this one included: a
+    /// newcomer counts before it has any, or those who hold all would never share.
     pub owners: u16,
 }

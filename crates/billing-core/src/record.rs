@@ -58,6 +58,8 @@ end_reasons! {
     NotConnected = "not_connected",
     /// A server stopped in the middle.
     Interrupted = "interrupted",
+    /// The fan's client confirmed nothing while media went out.
+    Unconfirmed = "unconfirmed",
 }
 
 /// A call to write down before media may flow.
@@ -98,6 +100,8 @@ pub struct LiveCall {
     pub proven: Proven,
     /// What the fan was charged so far.
     pub charged: Coins,
+    /// How many evidence records are durable: the `n` of the next one.
+    pub records: u32,
 }
 
 /// What a call costs by now, in all. The target is its own idempotency key.

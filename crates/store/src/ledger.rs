@@ -80,7 +80,8 @@ pub trait Ledger: Send + Sync + 'static {
         ttl: ElapsedMs,
     ) -> impl Future<Output = Result<Vec<Lease>, Error>> + Send;
 
-    /// Prolongs all leases of `owner`; returns those it still holds, and how many owners hold any.
+    /// Prolongs all leases of `owner`, and notes that it is there; returns those it still holds, and
+    /// how many owners hold shards or were noted within the last `ttl`.
     fn renew(
         &self,
         owner: MeterId,

@@ -10,3 +10,4 @@ mod redis;
 
 pub use error::Error;
 pub use postgres::Postgres;
+pub use redis::{AppendOnly, Cluster, Engine, Redis, RedisOptions};

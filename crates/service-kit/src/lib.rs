@@ -1,4 +1,4 @@
-//! What each process needs once: clock, randomness, links, telemetry, shutdown.
+//! What each process needs once: clock, randomness, links, telemetry, the private port, shutdown.
 //!
 //! The only reader of the operating system's clock and random source.
 #![forbid(unsafe_code)]
@@ -6,6 +6,7 @@
 mod clock;
 pub mod entropy;
 pub mod link;
+pub mod operations;
 mod shutdown;
 pub mod telemetry;
 

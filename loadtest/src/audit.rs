@@ -98,10 +98,24 @@ pub fn audit(call: &CallEvidence) -> Vec<Finding> {
     findings
 }
 
+const MS_PER_MINUTE: u128 = 60_000;
+
 /// `floor(rate x media / 60,000)` in micro-coins.
 fn price(rate: Rate, media: ElapsedMs) -> u64 {
-    const MS_PER_MINUTE: u128 = 60_000;
     let product = u128::from(rate.micro_per_minute()) * u128::from(media.0);
+    u64::try_from(product / MS_PER_MINUTE).unwrap_or(u64::MAX)
+}
+
+/// What the proven time costs: time with picture at the medium's price, the rest as voice. Free time
+/// comes off the picture first.
+fn owed(receipt: &Receipt) -> u64 {
+    let free_video = receipt.video_ms.min(receipt.free_ms);
+    let video = receipt.video_ms.saturating_sub(free_video);
+    let voice = receipt.proven_ms.saturating_sub(receipt.video_ms);
+    let voice = voice.saturating_sub(receipt.free_ms.saturating_sub(free_video));
+    let cost = |rate: Rate, ms: ElapsedMs| u128::from(rate.micro_per_minute()) * u128::from(ms.0);
+    let product =
+        cost(receipt.rate_micro_per_min, video) + cost(receipt.voice_rate_micro_per_min, voice);
     u64::try_from(product / MS_PER_MINUTE).unwrap_or(u64::MAX)
 }
 
@@ -127,7 +141,7 @@ fn amounts(receipt: &Receipt, call: &CallEvidence) -> Vec<Finding> {
     let after = call.balance_after.micro();
     let mut findings = Vec::new();
 
-    let right = price(rate, proven.saturating_sub(receipt.free_ms)).min(before);
+    let right = owed(receipt).min(before);
     if charged != right {
         let (proven, rate) = (proven.0, rate.micro_per_minute());
         findings.push(Finding::WrongCharge { charged, right, proven, rate });
@@ -232,12 +246,18 @@ mod tests {
             host: "meera".parse().unwrap(),
             medium: Medium::Video,
             rate_micro_per_min: rate,
+            voice_rate_micro_per_min: rate,
             reason: EndReason::HungUpByFan,
             accepted_at_unix_ms: UnixMs(1),
             ended_at_unix_ms: UnixMs(2),
             proven_ms: ElapsedMs(7_001),
+            video_ms: ElapsedMs::ZERO,
+            silent_ms: ElapsedMs::ZERO,
+            frozen_ms: ElapsedMs::ZERO,
             free_ms: ElapsedMs::ZERO,
             charged_micro: micro(700_100),
+            paid_micro: micro(700_100),
+            promo_micro: MicroCoins::ZERO,
             host_share_bps: ShareBps::new(7_000).unwrap(),
             host_micro: micro(490_070),
             platform_micro: micro(210_030),

@@ -2,22 +2,19 @@
 //! since everybody who gets in may be anybody, only this machine's own pages do.
 
 use crate::config::{Demo, decimal};
-use crate::hub::{BALANCE_TIMEOUT, BalanceAnswer, Message};
+use crate::hub::Message;
 use crate::problem::Problem;
-use crate::routes::Desk;
+use crate::routes::{Desk, ask_meter};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::future::try_join_all;
-use protocol::ErrorCode;
 use protocol::token::Role;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
 use units::{MicroCoins, UserId};
 
 /// How long a demo token is good for, in seconds: a day of trying things out.
@@ -129,18 +126,4 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
     key.filter(good).ok_or_else(|| {
         Problem::malformed("the header Idempotency-Key is needed: 1 to 64 of A-Z a-z 0-9 . _ -")
     })
-}
-
-async fn ask_meter(
-    desk: &Desk,
-    ask: impl FnOnce(oneshot::Sender<BalanceAnswer>) -> Message,
-) -> Result<MicroCoins, Problem> {
-    let unavailable = |code| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code);
-    let (answer, answered) = oneshot::channel();
-    let sent = desk.hub.send(ask(answer)).await;
-    sent.map_err(|_| unavailable(ErrorCode::ServerDraining))?;
-    match timeout(BALANCE_TIMEOUT, answered).await {
-        Ok(Ok(balance)) => balance.map_err(unavailable),
-        Ok(Err(_)) | Err(_) => Err(unavailable(ErrorCode::BillingUnavailable)),
-    }
 }

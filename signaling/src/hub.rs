@@ -6,7 +6,7 @@ use crate::socket::{CloseCode, Outgoing, Outlet};
 use crate::translate::{self, Errand};
 use call_core::{Closing, Input, Login, Output, Resume, SocketId, Switchboard};
 use protocol::ErrorCode;
-use protocol::service::{MeterCommand, MeterEvent, RelayCommand, RelayEvent};
+use protocol::service::{MeterCommand, MeterEvent, RelayCommand, RelayEvent, SignedReceipt};
 use service_kit::link::Link;
 use service_kit::{Clock, Shutdown, entropy};
 use std::collections::{HashMap, VecDeque};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
-use units::{ElapsedMs, MicroCoins, MonotonicMs, UserId};
+use units::{CallId, ElapsedMs, MicroCoins, MonotonicMs, UserId};
 
 /// Messages of all sockets that wait for the hub. It handles one in microseconds; more would only
 /// hide that it can't keep up, fewer would make sockets wait for each other at a login storm.
@@ -24,10 +24,13 @@ const INBOX_MAX: usize = 1_024;
 const FAREWELL: ElapsedMs = ElapsedMs(1_500);
 
 /// How long an HTTP request waits for the meter by way of the hub.
-pub(crate) const BALANCE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The balance asked for, or why it is not to be had.
 pub(crate) type BalanceAnswer = Result<MicroCoins, ErrorCode>;
+
+/// The signed receipt asked for, if there is one, or why it is not to be had.
+pub(crate) type DocumentAnswer = Result<Option<SignedReceipt>, ErrorCode>;
 
 /// What reaches the hub from sockets and HTTP requests.
 #[derive(Debug)]
@@ -50,6 +53,17 @@ pub(crate) enum Message {
         id: String,
         answer: oneshot::Sender<BalanceAnswer>,
     },
+    Document {
+        call: CallId,
+        answer: oneshot::Sender<DocumentAnswer>,
+    },
+}
+
+/// An HTTP request that waits for the meter.
+#[derive(Debug)]
+enum Waiting {
+    Balance(oneshot::Sender<BalanceAnswer>),
+    Document(oneshot::Sender<DocumentAnswer>),
 }
 
 /// The way to the hub.
@@ -64,7 +78,7 @@ pub(crate) struct Hub {
     meter: Link<MeterCommand, MeterEvent>,
     outlets: HashMap<SocketId, Outlet>,
     /// HTTP requests that wait for the meter, by their odd numbers.
-    waiting: HashMap<u64, oneshot::Sender<BalanceAnswer>>,
+    waiting: HashMap<u64, Waiting>,
     last_request: u64,
     stop_timeout: ElapsedMs,
 }
@@ -156,7 +170,10 @@ impl Hub {
                 }
                 Ok(Some(Message::Connected { outlet, .. })) => outlet.close(CloseCode::Away),
                 Ok(Some(
-                    Message::FromSocket(_) | Message::Balance { .. } | Message::Credit { .. },
+                    Message::FromSocket(_)
+                    | Message::Balance { .. }
+                    | Message::Credit { .. }
+                    | Message::Document { .. },
                 )) => {}
                 Ok(None) | Err(_) => break,
             }
@@ -187,43 +204,32 @@ impl Hub {
                 self.input(input);
             }
             Message::Balance { user, answer } => {
-                let request = self.wait(answer);
+                let request = self.wait(Waiting::Balance(answer));
                 self.tell_meter(MeterCommand::Balance { request, user });
             }
             Message::Credit { user, amount, id, answer } => {
-                let request = self.wait(answer);
+                let request = self.wait(Waiting::Balance(answer));
                 self.tell_meter(MeterCommand::Credit { request, user, amount, id });
+            }
+            Message::Document { call, answer } => {
+                let request = self.wait(Waiting::Document(answer));
+                self.tell_meter(MeterCommand::Document { request, call });
             }
         }
     }
 
     /// Keeps an HTTP request until the meter answers; forgets those who have given up.
-    fn wait(&mut self, answer: oneshot::Sender<BalanceAnswer>) -> u64 {
+    fn wait(&mut self, waiting: Waiting) -> u64 {
         self.waiting.retain(|_, waiting| !waiting.is_closed());
         self.last_request += 2;
-        self.waiting.insert(self.last_request, answer);
+        self.waiting.insert(self.last_request, waiting);
         self.last_request
     }
 
     fn meter_said(&mut self, event: MeterEvent) {
-        let answered = match &event {
-            MeterEvent::Balance { request, balance, .. } => Some((*request, Ok(*balance))),
-            MeterEvent::Failed { request, code } => Some((*request, Err(*code))),
-            MeterEvent::Quoted { .. }
-            | MeterEvent::Opened { .. }
-            | MeterEvent::NotOpened { .. }
-            | MeterEvent::Metered { .. }
-            | MeterEvent::LowFunds { .. }
-            | MeterEvent::Settled { .. } => None,
-        };
-        if let Some((request, balance)) = answered
-            && let Some(waiting) = self.waiting.remove(&request)
-        {
-            // An error means that the HTTP client has gone.
-            let _ = waiting.send(balance);
-            return;
-        }
-        if let Some(fact) = translate::meter_fact(event) {
+        if let Some(waiting) = answers(&event).and_then(|request| self.waiting.remove(&request)) {
+            waiting.answer(event);
+        } else if let Some(fact) = translate::meter_fact(event) {
             self.input(Input::Meter(fact));
         }
     }
@@ -288,10 +294,62 @@ impl Hub {
             MeterCommand::End { call, reason } => info!(%call, ?reason, "ended"),
             MeterCommand::Quote { .. }
             | MeterCommand::Balance { .. }
-            | MeterCommand::Credit { .. } => {}
+            | MeterCommand::Credit { .. }
+            | MeterCommand::Document { .. } => {}
         }
         // An error means that the meter has ended; the loop sees it as well.
         let _ = self.meter.outgoing.send(command);
+    }
+}
+
+/// The number of the request that an event answers.
+const fn answers(event: &MeterEvent) -> Option<u64> {
+    match event {
+        MeterEvent::Balance { request, .. }
+        | MeterEvent::Document { request, .. }
+        | MeterEvent::Failed { request, .. } => Some(*request),
+        MeterEvent::Quoted { .. }
+        | MeterEvent::Opened { .. }
+        | MeterEvent::NotOpened { .. }
+        | MeterEvent::Metered { .. }
+        | MeterEvent::LowFunds { .. }
+        | MeterEvent::Credited { .. }
+        | MeterEvent::Settled { .. } => None,
+    }
+}
+
+impl Waiting {
+    /// Whether the HTTP client has gone.
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Balance(answer) => answer.is_closed(),
+            Self::Document(answer) => answer.is_closed(),
+        }
+    }
+
+    /// Hands the meter's answer on. An answer to another question leaves this one unanswered; an
+    /// error in sending means that the HTTP client has gone.
+    fn answer(self, event: MeterEvent) {
+        let (balance, document) = match event {
+            MeterEvent::Failed { code, .. } => (Some(Err(code)), Some(Err(code))),
+            MeterEvent::Balance { balance, .. } => (Some(Ok(balance)), None),
+            MeterEvent::Document { document, .. } => (None, Some(Ok(document))),
+            MeterEvent::Quoted { .. }
+            | MeterEvent::Opened { .. }
+            | MeterEvent::NotOpened { .. }
+            | MeterEvent::Metered { .. }
+            | MeterEvent::LowFunds { .. }
+            | MeterEvent::Credited { .. }
+            | MeterEvent::Settled { .. } => (None, None),
+        };
+        match self {
+            Self::Balance(waiting) => {
+                let _ = balance.map(|balance| waiting.send(balance));
+            }
+            Self::Document(waiting) => {
+                let _ = document.map(|document| waiting.send(document));
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod demo;
 mod hub;
 mod incoming;
 mod problem;
+mod receipts;
 mod routes;
 mod socket;
 mod translate;
@@ -58,6 +59,7 @@ pub struct Signaling {
     clock: Clock,
     listener: TcpListener,
     address: SocketAddr,
+    receipt_key: Option<String>,
 }
 
 impl Signaling {
@@ -75,7 +77,13 @@ impl Signaling {
         let failed = |source| Error::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { config, token_key, demo, clock, listener, address })
+        Ok(Self { config, token_key, demo, clock, listener, address, receipt_key: None })
+    }
+
+    /// Publishes the public key that signed receipts are checked by: 64 hexadecimal digits.
+    #[must_use]
+    pub fn with_receipt_key(self, key: String) -> Self {
+        Self { receipt_key: Some(key), ..self }
     }
 
     /// Where it listens: the configured address, with the port filled in.
@@ -103,6 +111,7 @@ impl Signaling {
             self.demo,
             self.clock,
             entrance,
+            self.receipt_key,
             shutdown.clone(),
         );
         let (stopped, stop) = oneshot::channel::<()>();

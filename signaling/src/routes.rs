@@ -1,10 +1,10 @@
 //! Every address of the service.
 
 use crate::config::{Config, Demo};
-use crate::hub::Entrance;
+use crate::hub::{ANSWER_TIMEOUT, Entrance, Message};
 use crate::problem::Problem;
 use crate::socket::{self, READ_BYTES_MAX};
-use crate::{assets, demo, translate};
+use crate::{assets, demo, receipts, translate};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -20,6 +20,8 @@ use serde::Deserialize;
 use service_kit::{Clock, Shutdown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// Largest HTTP body, in bytes: a demo credit takes about 50.
 const BODY_BYTES_MAX: usize = 4 * 1024;
@@ -31,6 +33,8 @@ pub(crate) struct Desk {
     pub(crate) token_key: TokenKey,
     pub(crate) clock: Clock,
     pub(crate) hub: Entrance,
+    /// The public key of signed receipts.
+    pub(crate) receipt_key: Option<String>,
     allowed_origins: Vec<String>,
     sockets: AtomicU64,
     shutdown: Shutdown,
@@ -43,11 +47,21 @@ impl Desk {
         demo: Option<Demo>,
         clock: Clock,
         hub: Entrance,
+        receipt_key: Option<String>,
         shutdown: Shutdown,
     ) -> Arc<Self> {
         let allowed_origins = config.allowed_origins;
         let sockets = AtomicU64::new(0);
-        Arc::new(Self { demo, token_key, clock, hub, allowed_origins, sockets, shutdown })
+        Arc::new(Self {
+            demo,
+            token_key,
+            clock,
+            hub,
+            receipt_key,
+            allowed_origins,
+            sockets,
+            shutdown,
+        })
     }
 }
 
@@ -57,6 +71,8 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/v1/token", get(check_token))
         .route("/v1/demo/people", get(demo::people))
         .route("/v1/demo/credit", post(demo::credit))
+        .route("/v1/receipts/key", get(receipts::key))
+        .route("/v1/receipts/{call}", get(receipts::document))
         .route("/healthz", get(async || "ok\n"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::HttpNotFound)
@@ -170,8 +186,23 @@ impl Desk {
     }
 }
 
+/// Asks the meter by way of the hub, but does not wait for ever.
+pub(crate) async fn ask_meter<T>(
+    desk: &Desk,
+    ask: impl FnOnce(oneshot::Sender<Result<T, ErrorCode>>) -> Message,
+) -> Result<T, Problem> {
+    let unavailable = |code| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code);
+    let (answer, answered) = oneshot::channel();
+    let sent = desk.hub.send(ask(answer)).await;
+    sent.map_err(|_| unavailable(ErrorCode::ServerDraining))?;
+    match timeout(ANSWER_TIMEOUT, answered).await {
+        Ok(Ok(answer)) => answer.map_err(unavailable),
+        Ok(Err(_)) | Err(_) => Err(unavailable(ErrorCode::BillingUnavailable)),
+    }
+}
+
 /// The token of `Authorization: Bearer TOKEN`.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -97,6 +97,14 @@ pub(crate) fn meter_fact(event: MeterEvent) -> Option<MeterFact> {
         MeterEvent::Settled { call, receipt } => {
             MeterFact::Settled { call, receipt: receipt_in(receipt) }
         }
+        MeterEvent::Credited { call, fan, host, credits } => MeterFact::Credited {
+            call,
+            fan,
+            host,
+            credits: credits.into_iter().map(credit_in).collect(),
+        },
+        // The shell's own question, always.
+        MeterEvent::Document { .. } => return None,
         MeterEvent::Balance { request: 0, user, balance } => {
             MeterFact::CoinsAdded { user, balance }
         }
@@ -229,6 +237,10 @@ fn server_message(message: core::Message) -> wire::ServerMessage {
             reason: reason_out(reason),
             receipt: receipt.map(|receipt| receipt_out(*receipt)),
         },
+        core::Message::CallCredited { call, credits } => wire::ServerMessage::CallCredited {
+            call,
+            credits: credits.into_iter().map(credit_out).collect(),
+        },
         core::Message::SessionReplaced => wire::ServerMessage::SessionReplaced,
     }
 }
@@ -354,6 +366,42 @@ const fn party_out(party: core::Party) -> wire::Party {
     }
 }
 
+/// Each value of an enum on the wire and in the core, once.
+macro_rules! same_words {
+    ($type:ident, $in:ident, $out:ident: $($word:ident),*) => {
+        const fn $in(word: wire::$type) -> core::$type {
+            match word { $(wire::$type::$word => core::$type::$word),* }
+        }
+
+        const fn $out(word: core::$type) -> wire::$type {
+            match word { $(core::$type::$word => wire::$type::$word),* }
+        }
+    };
+}
+
+same_words!(CreditReason, why_in, why_out: HostSilent, PictureFrozen, EarlyDrop, Support);
+same_words!(CreditPayer, payer_in, payer_out: Platform, Host, Both);
+
+fn credit_in(credit: wire::CallCredit) -> core::Credit {
+    core::Credit {
+        reason: why_in(credit.reason),
+        amount: credit.amount_micro,
+        payer: payer_in(credit.payer),
+        from_n: credit.from_n,
+        to_n: credit.to_n,
+    }
+}
+
+fn credit_out(credit: core::Credit) -> wire::CallCredit {
+    wire::CallCredit {
+        reason: why_out(credit.reason),
+        amount_micro: credit.amount,
+        payer: payer_out(credit.payer),
+        from_n: credit.from_n,
+        to_n: credit.to_n,
+    }
+}
+
 /// Each reason on the wire and in the core, once.
 macro_rules! reasons {
     ($($reason:ident),*) => {
@@ -387,12 +435,18 @@ fn receipt_in(receipt: wire::Receipt) -> core::Receipt {
         host: receipt.host,
         medium: receipt.medium,
         rate: receipt.rate_micro_per_min,
+        voice_rate: receipt.voice_rate_micro_per_min,
         reason: reason_in(receipt.reason),
         accepted_at: receipt.accepted_at_unix_ms,
         ended_at: receipt.ended_at_unix_ms,
         proven: receipt.proven_ms,
+        video: receipt.video_ms,
+        silent: receipt.silent_ms,
+        frozen: receipt.frozen_ms,
         free: receipt.free_ms,
         charged: receipt.charged_micro,
+        paid: receipt.paid_micro,
+        promo: receipt.promo_micro,
         host_share: receipt.host_share_bps,
         host_earned: receipt.host_micro,
         platform_earned: receipt.platform_micro,
@@ -406,12 +460,18 @@ fn receipt_out(receipt: core::Receipt) -> wire::Receipt {
         host: receipt.host,
         medium: receipt.medium,
         rate_micro_per_min: receipt.rate,
+        voice_rate_micro_per_min: receipt.voice_rate,
         reason: reason_out(receipt.reason),
         accepted_at_unix_ms: receipt.accepted_at,
         ended_at_unix_ms: receipt.ended_at,
         proven_ms: receipt.proven,
+        video_ms: receipt.video,
+        silent_ms: receipt.silent,
+        frozen_ms: receipt.frozen,
         free_ms: receipt.free,
         charged_micro: receipt.charged,
+        paid_micro: receipt.paid,
+        promo_micro: receipt.promo,
         host_share_bps: receipt.host_share,
         host_micro: receipt.host_earned,
         platform_micro: receipt.platform_earned,

@@ -5,7 +5,7 @@
 //! it at the next login. An ending without a bill is not kept: nothing was paid, and `welcome`
 //! says that the call is over.
 
-use crate::output::{Message, Receipt};
+use crate::output::{Credit, Message, Receipt};
 use crate::words::EndReason;
 use std::collections::{BTreeMap, VecDeque};
 use units::{CallId, ElapsedMs, MonotonicMs, UserId};
@@ -26,12 +26,16 @@ pub(crate) struct Ending {
     pub(crate) call: CallId,
     pub(crate) reason: EndReason,
     pub(crate) receipt: Box<Receipt>,
+    /// What it gave back, as far as that is known yet.
+    pub(crate) credits: Vec<Credit>,
 }
 
 impl Ending {
-    pub(crate) fn message(&self) -> Message {
-        let Self { call, reason, ref receipt } = *self;
-        Message::CallEnded { call, reason, receipt: Some(receipt.clone()) }
+    pub(crate) fn messages(&self) -> impl Iterator<Item = Message> {
+        let Self { call, reason, ref receipt, ref credits } = *self;
+        let ended = Message::CallEnded { call, reason, receipt: Some(receipt.clone()) };
+        let credited = Message::CallCredited { call, credits: credits.clone() };
+        std::iter::once(ended).chain((!credits.is_empty()).then_some(credited))
     }
 }
 
@@ -73,6 +77,17 @@ impl Endings {
         self.kept.insert(self.last, Kept { user: user.clone(), since: now, ending });
         if self.kept.len() > IN_ALL_MAX {
             self.drop_oldest();
+        }
+    }
+
+    /// Keeps what a call gave back with its ending, if that is still kept for `user`.
+    pub(crate) fn credit(&mut self, user: &UserId, call: CallId, credits: &[Credit]) {
+        for number in self.of_user.get(user).into_iter().flatten() {
+            if let Some(Kept { ending, .. }) = self.kept.get_mut(number)
+                && ending.call == call
+            {
+                ending.credits = credits.to_vec();
+            }
         }
     }
 
@@ -135,17 +150,23 @@ mod tests {
             host: user("meera"),
             medium: Medium::Voice,
             rate: Rate::per_minute(5_000_000).unwrap(),
+            voice_rate: Rate::per_minute(5_000_000).unwrap(),
             reason,
             accepted_at: UnixMs(0),
             ended_at: UnixMs(0),
             proven: ElapsedMs::ZERO,
+            video: ElapsedMs::ZERO,
+            silent: ElapsedMs::ZERO,
+            frozen: ElapsedMs::ZERO,
             free: ElapsedMs::ZERO,
             charged: MicroCoins::ZERO,
+            paid: MicroCoins::ZERO,
+            promo: MicroCoins::ZERO,
             host_share: ShareBps::WHOLE,
             host_earned: MicroCoins::ZERO,
             platform_earned: MicroCoins::ZERO,
         });
-        Ending { call, reason, receipt }
+        Ending { call, reason, receipt, credits: Vec::new() }
     }
 
     fn calls(endings: &Endings, name: &str) -> Vec<u128> {

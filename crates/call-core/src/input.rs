@@ -1,6 +1,6 @@
 //! What happened, as the shell tells it.
 
-use crate::output::Receipt;
+use crate::output::{Credit, Receipt};
 use crate::words::{AskId, Party, Prices, Refusal, Role, SocketId};
 use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, SessionId, ShareBps, UserId};
 
@@ -164,6 +164,13 @@ pub enum MeterFact {
     Settled {
         call: CallId,
         receipt: Receipt,
+    },
+    /// Coins went back to the fan of a settled call.
+    Credited {
+        call: CallId,
+        fan: UserId,
+        host: UserId,
+        credits: Vec<Credit>,
     },
 }
 

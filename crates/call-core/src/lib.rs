@@ -26,8 +26,8 @@ pub use input::{
     Input, Login, MeterFact, OfferRefusal, QuoteFacts, RelayFact, Request, Resume, Ring,
 };
 pub use output::{
-    CallState, CallView, Closing, Frame, HostCard, HostState, Message, Output, PeerView, Question,
-    Quote, Receipt, Tick, Welcome,
+    CallState, CallView, Closing, Credit, CreditPayer, CreditReason, Frame, HostCard, HostState,
+    Message, Output, PeerView, Question, Quote, Receipt, Tick, Welcome,
 };
 pub use replay::{REPLAY_BYTES_MAX, REPLAY_FRAMES_MAX};
 pub use rules::{PriceBand, PriceBands, Rules};

@@ -64,18 +64,39 @@ pub struct Frame {
 pub enum Message {
     Welcome(Box<Welcome>),
     Ok,
-    Refused { refusal: Refusal, detail: Option<String> },
+    Refused {
+        refusal: Refusal,
+        detail: Option<String>,
+    },
     Hosts(Vec<HostCard>),
     Quote(Quote),
     Call(Box<CallView>),
-    MediaAnswer { call: CallId, sdp: String },
-    Wallet { balance: MicroCoins },
+    MediaAnswer {
+        call: CallId,
+        sdp: String,
+    },
+    Wallet {
+        balance: MicroCoins,
+    },
     Pong,
     HostUpdated(HostCard),
     CallIncoming(Box<CallView>),
     CallTick(Tick),
-    LowFunds { call: CallId, threshold: ElapsedMs, remaining: ElapsedMs },
-    CallEnded { call: CallId, reason: EndReason, receipt: Option<Box<Receipt>> },
+    LowFunds {
+        call: CallId,
+        threshold: ElapsedMs,
+        remaining: ElapsedMs,
+    },
+    CallEnded {
+        call: CallId,
+        reason: EndReason,
+        receipt: Option<Box<Receipt>>,
+    },
+    /// After the receipt: coins went back to the fan.
+    CallCredited {
+        call: CallId,
+        credits: Vec<Credit>,
+    },
     SessionReplaced,
 }
 
@@ -91,6 +112,7 @@ impl Message {
                 size_of::<CallView>() + view.peer.name.len() + view.peer.user.as_str().len()
             }
             Self::MediaAnswer { sdp, .. } => sdp.len(),
+            Self::CallCredited { credits, .. } => size_of_val(credits.as_slice()),
             Self::CallEnded { .. } => size_of::<Receipt>() + 2 * UserId::LEN_MAX,
             Self::Quote(_) => UserId::LEN_MAX,
             Self::Ok
@@ -211,14 +233,52 @@ pub struct Receipt {
     pub host: UserId,
     pub medium: Medium,
     pub rate: Rate,
+    /// The price of time without the host's picture.
+    pub voice_rate: Rate,
     pub reason: EndReason,
     pub accepted_at: UnixMs,
     pub ended_at: UnixMs,
     pub proven: ElapsedMs,
+    /// The parts of the proven time with picture, with a silent host, with a picture that stood
+    /// still.
+    pub video: ElapsedMs,
+    pub silent: ElapsedMs,
+    pub frozen: ElapsedMs,
     /// The part of the proven time that cost nothing.
     pub free: ElapsedMs,
     pub charged: MicroCoins,
+    /// The parts of the charge in bought and in given coins.
+    pub paid: MicroCoins,
+    pub promo: MicroCoins,
     pub host_share: ShareBps,
     pub host_earned: MicroCoins,
     pub platform_earned: MicroCoins,
+}
+
+/// Coins that a call gave back, handed through from the meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credit {
+    pub reason: CreditReason,
+    pub amount: MicroCoins,
+    pub payer: CreditPayer,
+    /// The records of the signed receipt that prove the reason, ends included.
+    pub from_n: u32,
+    pub to_n: u32,
+}
+
+/// Why coins were given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreditReason {
+    HostSilent,
+    PictureFrozen,
+    EarlyDrop,
+    Support,
+}
+
+/// Who carries what was given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreditPayer {
+    Platform,
+    Host,
+    Both,
 }

@@ -1,6 +1,6 @@
 //! Pages, tokens, and the demo's own addresses.
 
-use crate::stage::Stage;
+use crate::stage::{RECEIPT_KEY, SIGNED_CALL, SIGNED_TEXT, Stage};
 use protocol::token::Role;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -152,4 +152,42 @@ async fn outside_demo_mode_there_are_no_demo_addresses() {
     assert_eq!(get(&stage, "/v1/demo/people").await.status(), 404);
     let (status, problem) = credit(&stage, Some("k"), &json!({"user": "asha", "coins": "1"})).await;
     assert_eq!((status, &problem["code"]), (404, &json!("http.not_found")));
+}
+
+#[tokio::test]
+async fn a_signed_receipt_is_for_its_fan_and_host_alone() {
+    let stage = Stage::new().await;
+    let other_call = "0193a1b2-0000-7000-8000-000000000002";
+    for (user, role, call, status) in [
+        (Some("asha"), Role::Fan, SIGNED_CALL, 200),
+        (Some("meera"), Role::Host, SIGNED_CALL, 200),
+        (Some("bela"), Role::Fan, SIGNED_CALL, 404),
+        (Some("asha"), Role::Fan, other_call, 404),
+        (Some("asha"), Role::Fan, "no-call", 404),
+        (None, Role::Fan, SIGNED_CALL, 401),
+    ] {
+        let mut request = Client::new().get(stage.url(&format!("/v1/receipts/{call}")));
+        if let Some(user) = user {
+            let bearer = format!("Bearer {}", stage.token(user, role));
+            request = request.header("authorization", bearer);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{user:?} {call}");
+        if status == 200 {
+            assert_eq!(header(&answer, "content-type"), "application/json");
+            assert_eq!(header(&answer, "cache-control"), "private, no-store");
+            let file = format!("attachment; filename=\"receipt-{call}.json\"");
+            assert_eq!(header(&answer, "content-disposition"), file);
+            assert_eq!(answer.text().await.unwrap(), SIGNED_TEXT);
+        } else {
+            assert_eq!(header(&answer, "content-type"), "application/problem+json");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_key_that_proves_receipts_is_public() {
+    let stage = Stage::new().await;
+    let answer: Value = get(&stage, "/v1/receipts/key").await.json().await.unwrap();
+    assert_eq!(answer, json!({"algorithm": "Ed25519", "key": RECEIPT_KEY}));
 }

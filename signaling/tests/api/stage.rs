@@ -4,7 +4,7 @@ use crate::DEADLINE;
 use crate::client::Client;
 use protocol::client::{Party, Receipt};
 use protocol::service::{
-    MeterCommand, MeterEvent, OfferRefusal, QuoteFacts, RelayCommand, RelayEvent,
+    MeterCommand, MeterEvent, OfferRefusal, QuoteFacts, RelayCommand, RelayEvent, SignedReceipt,
 };
 use protocol::token::{Role, TokenKey};
 use service_kit::link::{self, Link};
@@ -18,6 +18,12 @@ use tokio::time::timeout;
 use units::{CallId, ElapsedMs, MicroCoins, ShareBps, UnixMs, UserId};
 
 const FAR: u64 = 4_000_000_000;
+
+/// Asha's call with Meera that has a signed receipt, and what that is.
+pub(crate) const SIGNED_CALL: &str = "0193a1b2-0000-7000-8000-000000000001";
+pub(crate) const SIGNED_TEXT: &str = "{\"as it\":\"stands\"}";
+pub(crate) const RECEIPT_KEY: &str =
+    "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
 /// A server and what is behind it.
 pub(crate) struct Stage {
@@ -59,6 +65,7 @@ impl Stage {
         let people = in_demo_mode.then(demo);
         let clock = Clock::start();
         let signaling = Signaling::bind(config, key.clone(), people, clock).await.unwrap();
+        let signaling = signaling.with_receipt_key(RECEIPT_KEY.to_owned());
         let address = signaling.local_addr();
         let (relay, relay_end) = link::pair();
         let (meter, meter_end) = link::pair();
@@ -146,17 +153,32 @@ async fn play_meter(
                     host: terms.host,
                     medium: terms.medium,
                     rate_micro_per_min: terms.rate,
+                    voice_rate_micro_per_min: terms.rate,
                     reason,
                     accepted_at_unix_ms: UnixMs(1),
                     ended_at_unix_ms: UnixMs(2),
                     proven_ms: ElapsedMs(7_000),
+                    video_ms: ElapsedMs::ZERO,
+                    silent_ms: ElapsedMs::ZERO,
+                    frozen_ms: ElapsedMs::ZERO,
                     free_ms: ElapsedMs::ZERO,
                     charged_micro: MicroCoins::coins(1),
+                    paid_micro: MicroCoins::coins(1),
+                    promo_micro: MicroCoins::ZERO,
                     host_share_bps: share(),
                     host_micro: MicroCoins::ZERO,
                     platform_micro: MicroCoins::coins(1),
                 };
                 MeterEvent::Settled { call, receipt }
+            }
+            MeterCommand::Document { request, call } => {
+                let known = call == SIGNED_CALL.parse().unwrap();
+                let document = known.then(|| SignedReceipt {
+                    fan: "asha".parse().unwrap(),
+                    host: "meera".parse().unwrap(),
+                    text: SIGNED_TEXT.to_owned(),
+                });
+                MeterEvent::Document { request, document }
             }
         };
         if link.outgoing.send(event).is_err() {

@@ -4,7 +4,7 @@ use super::Switchboard;
 use crate::alarm::Alarm;
 use crate::call::Phase;
 use crate::ending::Ending;
-use crate::output::{Message, Receipt};
+use crate::output::{Credit, Message, Receipt};
 use crate::words::EndReason;
 use units::{CallId, MonotonicMs, UserId};
 
@@ -41,15 +41,21 @@ impl Switchboard {
     ) {
         let receipt = receipt.cloned().map(Box::new);
         if let Some(receipt) = receipt.clone() {
-            self.endings.keep(now, user, Ending { call, reason, receipt });
+            self.endings.keep(now, user, Ending { call, reason, receipt, credits: Vec::new() });
             self.alarms.set(Alarm::Endings, self.endings.next_expiry());
         }
         self.tell(user, Message::CallEnded { call, reason, receipt });
     }
 
+    /// Tells a user what a call gave back, now and with its receipt if that is still kept for them.
+    pub(super) fn tell_credits(&mut self, user: &UserId, call: CallId, credits: &[Credit]) {
+        self.endings.credit(user, call, credits);
+        self.tell(user, Message::CallCredited { call, credits: credits.to_vec() });
+    }
+
     /// Tells a new session what earlier ones may have missed.
     pub(super) fn tell_missed_endings(&mut self, user: &UserId) {
-        let missed: Vec<Message> = self.endings.of(user).map(Ending::message).collect();
+        let missed: Vec<Message> = self.endings.of(user).flat_map(Ending::messages).collect();
         for ending in missed {
             self.tell(user, ending);
         }

@@ -36,6 +36,11 @@ impl Switchboard {
                 self.low_funds(call, threshold, remaining);
             }
             MeterFact::Settled { call, receipt } => self.settled(now, call, receipt),
+            MeterFact::Credited { call, fan, host, credits } => {
+                for user in [fan, host] {
+                    self.tell_credits(&user, call, &credits);
+                }
+            }
         }
     }
 

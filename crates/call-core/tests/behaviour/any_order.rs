@@ -251,6 +251,7 @@ impl World {
             | Message::HostUpdated(_)
             | Message::CallTick(_)
             | Message::LowFunds { .. }
+            | Message::CallCredited { .. }
             | Message::SessionReplaced => {}
         }
     }

@@ -165,3 +165,38 @@ fn a_call_that_the_meter_has_settled_by_itself_is_over() {
         > meera: ended c1 HungUpByFan with receipt",
     );
 }
+
+#[test]
+fn what_a_call_gave_back_is_told_with_its_bill_until_it_is_seen() {
+    after(
+        &[LIVE, &[LOST]].concat(),
+        "
+        36_100 meter refunded c1
+        > meera: credited c1 1.00
+        80_000 asha connects
+        > asha2: welcome
+        > asha2: ended c1 FanLost with receipt
+        > asha2: credited c1 1.00
+        80_001 asha 1 ping
+        > asha2: pong re 1
+        80_002 asha connects
+        > asha2: replaced
+        > close asha2 Replaced
+        > asha3: welcome",
+    );
+}
+
+#[test]
+fn what_a_call_gave_back_later_is_told_to_who_is_there() {
+    after(
+        &[LIVE, &[LOST]].concat(),
+        "
+        80_000 asha connects
+        > ...
+        80_001 asha 1 ping
+        > asha2: pong re 1
+        90_000 meter refunded c1
+        > asha2: credited c1 1.00
+        > meera: credited c1 1.00",
+    );
+}

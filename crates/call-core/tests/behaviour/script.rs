@@ -231,6 +231,10 @@ fn message(message: &Message) -> String {
             let receipt = if receipt.is_some() { " with receipt" } else { "" };
             format!("ended {} {reason:?}{receipt}", name(*call))
         }
+        Message::CallCredited { call, credits } => {
+            let amounts: Vec<_> = credits.iter().map(|credit| credit.amount.to_string()).collect();
+            format!("credited {} {}", name(*call), amounts.join(" "))
+        }
         Message::SessionReplaced => "replaced".to_owned(),
     }
 }
@@ -277,6 +281,18 @@ fn meter(what: &[&str]) -> MeterFact {
             threshold: ElapsedMs(10_000),
             remaining: ElapsedMs(9_900),
         },
+        ["refunded", call] => MeterFact::Credited {
+            call: id(call),
+            fan: user("asha"),
+            host: user("meera"),
+            credits: vec![Credit {
+                reason: CreditReason::EarlyDrop,
+                amount: MicroCoins::coins(1),
+                payer: CreditPayer::Platform,
+                from_n: 0,
+                to_n: 7,
+            }],
+        },
         ["settled", call] => MeterFact::Settled { call: id(call), receipt: receipt(id(call)) },
         other => panic!("no such fact: {other:?}"),
     }
@@ -299,12 +315,18 @@ pub(crate) fn receipt(call: CallId) -> Receipt {
         host: user("meera"),
         medium: Medium::Voice,
         rate: coins(5),
+        voice_rate: coins(5),
         reason: EndReason::HungUpByFan,
         accepted_at: UnixMs(0),
         ended_at: UnixMs(0),
         proven: ElapsedMs::ZERO,
+        video: ElapsedMs::ZERO,
+        silent: ElapsedMs::ZERO,
+        frozen: ElapsedMs::ZERO,
         free: ElapsedMs::ZERO,
         charged: MicroCoins::ZERO,
+        paid: MicroCoins::ZERO,
+        promo: MicroCoins::ZERO,
         host_share: ShareBps::WHOLE,
         host_earned: MicroCoins::ZERO,
         platform_earned: MicroCoins::ZERO,

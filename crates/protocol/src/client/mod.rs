@@ -7,8 +7,8 @@ mod view;
 pub use request::{Request, RequestBody};
 pub use server::{ServerFrame, ServerMessage};
 pub use view::{
-    CallState, CallView, EndReason, HostCard, HostState, Party, PeerView, PriceBand, PriceBands,
-    Prices, Quote, Receipt,
+    CallCredit, CallState, CallView, CreditPayer, CreditReason, EndReason, HostCard, HostState,
+    Party, PeerView, PriceBand, PriceBands, Prices, Quote, Receipt,
 };
 
 /// Largest frame a client may send, in bytes. An SDP offer takes about 6 KiB.

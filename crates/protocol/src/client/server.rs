@@ -1,6 +1,6 @@
 //! What the server sends: answers to requests, and events.
 
-use super::{CallView, EndReason, HostCard, PriceBands, Quote, Receipt};
+use super::{CallCredit, CallView, EndReason, HostCard, PriceBands, Quote, Receipt};
 use crate::token::Role;
 use crate::{ErrorCode, Retry};
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,10 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         receipt: Option<Receipt>,
     },
+    /// Event, to both sides, after the receipt, which it does not change: coins went back to the
+    /// fan by rule. `wallet` tells the fan's balance with them.
+    #[serde(rename = "call.credited")]
+    CallCredited { call: CallId, credits: Vec<CallCredit> },
     /// Event: the same user logged in elsewhere; this socket is closed.
     #[serde(rename = "session.replaced")]
     SessionReplaced,

@@ -143,19 +143,68 @@ pub struct Receipt {
     pub fan: UserId,
     pub host: UserId,
     pub medium: Medium,
+    /// The price of the call's medium when it was opened.
     pub rate_micro_per_min: Rate,
+    /// The price of time without the host's picture: the same in a voice call.
+    pub voice_rate_micro_per_min: Rate,
     pub reason: EndReason,
     pub accepted_at_unix_ms: UnixMs,
     pub ended_at_unix_ms: UnixMs,
     /// The host's media that the fan's own client confirmed: the time that is billed.
     pub proven_ms: ElapsedMs,
+    /// The part of it with the host's picture.
+    pub video_ms: ElapsedMs,
+    /// The part of it in which the host was silent. Moves no money by itself.
+    pub silent_ms: ElapsedMs,
+    /// The part of it in which the host's picture stood still. Moves no money by itself.
+    pub frozen_ms: ElapsedMs,
     /// The part of it at the start that cost nothing.
     pub free_ms: ElapsedMs,
-    /// What the fan paid: `floor(rate x (proven_ms - free_ms) / 60000)`, never more than they had.
+    /// What the fan paid by the tariff (PROTOCOL.md, "The end"), never more than they had.
     pub charged_micro: MicroCoins,
+    /// The part of the charge in coins that were bought.
+    pub paid_micro: MicroCoins,
+    /// The part of the charge in coins that the platform gave.
+    pub promo_micro: MicroCoins,
     pub host_share_bps: ShareBps,
     /// The host's part of the charge, rounded down.
     pub host_micro: MicroCoins,
     /// The platform's part: the rest.
     pub platform_micro: MicroCoins,
+}
+
+/// Coins that a call gave back by itself, after its receipt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallCredit {
+    pub reason: CreditReason,
+    pub amount_micro: MicroCoins,
+    pub payer: CreditPayer,
+    /// The first record of the signed receipt that proves the reason.
+    pub from_n: u32,
+    /// The last such record.
+    pub to_n: u32,
+}
+
+/// Why coins were given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CreditReason {
+    /// The host said nothing for too long.
+    HostSilent,
+    /// The host's picture stood still for too long.
+    PictureFrozen,
+    /// The call broke off at its beginning.
+    EarlyDrop,
+    /// A person decided.
+    Support,
+}
+
+/// Who carries what was given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CreditPayer {
+    Platform,
+    Host,
+    /// Each what they got of it.
+    Both,
 }

@@ -1,7 +1,7 @@
 //! Signaling to and from the billing meter.
 
 use crate::ErrorCode;
-use crate::client::{EndReason, Receipt};
+use crate::client::{CallCredit, EndReason, Receipt};
 use serde::{Deserialize, Serialize};
 use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, ShareBps, UserId};
 
@@ -40,6 +40,17 @@ pub enum MeterCommand {
     /// Add coins. `id` names the credit: a repeat adds nothing. Answered by
     /// [`MeterEvent::Balance`] with the same `request`, or [`MeterEvent::Failed`].
     Credit { request: u64, user: UserId, amount: MicroCoins, id: String },
+    /// A call's signed receipt. Answered by [`MeterEvent::Document`] with the same `request`.
+    Document { request: u64, call: CallId },
+}
+
+/// A signed receipt, and who may have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedReceipt {
+    pub fan: UserId,
+    pub host: UserId,
+    /// The document, to the byte.
+    pub text: String,
 }
 
 /// Meter to signaling.
@@ -69,6 +80,10 @@ pub enum MeterEvent {
     LowFunds { call: CallId, threshold_ms: ElapsedMs, remaining_ms: ElapsedMs },
     /// The bill is final and in the ledger.
     Settled { call: CallId, receipt: Receipt },
+    /// Coins went back to the fan by rule, after the bill was final.
+    Credited { call: CallId, fan: UserId, host: UserId, credits: Vec<CallCredit> },
+    /// The signed receipt that was asked for; `None` if there is none of this call.
+    Document { request: u64, document: Option<SignedReceipt> },
     /// An answer, or (request 0) news: coins were added to this wallet.
     Balance { request: u64, user: UserId, balance: MicroCoins },
 }

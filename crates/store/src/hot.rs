@@ -2,10 +2,17 @@
 //!
 //! Everything here is cumulative and merges by maximum, so whatever is lost (a restart, a failover
 //! to a stale replica, an empty server) heals when it is sent again. Prices never come here: the
-//! store only fences, clamps, and takes promo coins before paid ones.
+//! store only fences, clamps, and takes promo coins before paid ones. What the operations do to one
+//! wallet stands in `hot/wallet.rs`, once: a script in a database does the same.
+
+mod memory;
+mod wallet;
+
+pub use memory::{Memory, Snapshot};
 
 use crate::{Epoch, Error};
 use std::future::Future;
+use std::sync::Arc;
 use units::{Coins, MicroCoins, Shard, UserId};
 use uuid::Uuid;
 
@@ -28,10 +35,23 @@ pub struct HotWallet {
 /// How far a debit may fall short of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Whatever is there: a call at the end of its funds, a chargeback.
+    /// Whatever is there, promo coins first: a call.
     UpTo,
     /// All of it or nothing: a gift.
     AllOrNothing,
+    /// Whatever is there, paid coins first: a chargeback.
+    TakeBack,
+}
+
+/// What becomes of the part of a slot that hot balances took and the ledger does not know yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surplus {
+    /// It stays, as far as the funds reach, where the slot continues what the ledger knows (both
+    /// kinds of coins at least as much). For an owner who goes on and whose evidence is in memory.
+    Keep,
+    /// It goes: charges rest on evidence, and of this part a later owner has none. What the relays
+    /// still prove is debited again.
+    Drop,
 }
 
 /// A slot to be raised to a cumulative target.
@@ -64,13 +84,14 @@ pub enum Debited {
 /// know this epoch (it lost its memory, or a replica took over): then the owner restores.
 pub trait Hot: Send + Sync + 'static {
     /// Brings wallets up to these totals by maximum, and the shard's epoch up to `epoch`. Of a
-    /// wallet that is named, exactly the named slots remain; a slot that was there before keeps
-    /// what it took, if that is more. Returns the wallets' funds in the same order.
+    /// wallet that is named, exactly the named slots remain, at what is named or, by `surplus`,
+    /// more. Returns the wallets' funds in the same order. Only [`Error::Fenced`] may refuse it.
     fn restore(
         &self,
         shard: Shard,
         epoch: Epoch,
         wallets: &[HotWallet],
+        surplus: Surplus,
     ) -> impl Future<Output = Result<Vec<Coins>, Error>> + Send;
 
     /// Raises slots, in order: `charged = max(charged, min(target, charged + funds))`, promo coins
@@ -110,12 +131,50 @@ pub trait Hot: Send + Sync + 'static {
     fn generation(&self) -> impl Future<Output = Result<u64, Error>> + Send;
 }
 
-impl HotWallet {
-    /// What is left: credits - settled - live charges; never below nothing.
-    #[must_use]
-    pub fn funds(&self) -> Coins {
-        self.slots.iter().fold(self.credited.saturating_sub(self.settled), |left, (_, charged)| {
-            left.saturating_sub(*charged)
-        })
+impl<H: Hot> Hot for Arc<H> {
+    async fn restore(
+        &self,
+        shard: Shard,
+        epoch: Epoch,
+        wallets: &[HotWallet],
+        surplus: Surplus,
+    ) -> Result<Vec<Coins>, Error> {
+        H::restore(self, shard, epoch, wallets, surplus).await
+    }
+
+    async fn debit(
+        &self,
+        shard: Shard,
+        epoch: Epoch,
+        debits: &[Debit],
+    ) -> Result<Vec<Debited>, Error> {
+        H::debit(self, shard, epoch, debits).await
+    }
+
+    async fn credit(
+        &self,
+        shard: Shard,
+        epoch: Epoch,
+        user: &UserId,
+        credited: Coins,
+    ) -> Result<(), Error> {
+        H::credit(self, shard, epoch, user, credited).await
+    }
+
+    async fn close(
+        &self,
+        shard: Shard,
+        epoch: Epoch,
+        closed: &[(UserId, Slot, Coins)],
+    ) -> Result<(), Error> {
+        H::close(self, shard, epoch, closed).await
+    }
+
+    async fn wallet(&self, user: &UserId) -> Result<Option<HotWallet>, Error> {
+        H::wallet(self, user).await
+    }
+
+    async fn generation(&self) -> Result<u64, Error> {
+        H::generation(self).await
     }
 }

@@ -3,11 +3,17 @@
 //! A [`Ledger`] keeps rows and decides nothing; what they mean stands in [`crate::Store`], once
 //! for all databases. Operations take whole batches, since a statement per row would be the limit.
 
+mod memory;
+
+pub use memory::Memory;
+
 use crate::{Epoch, Error, Lease};
 use billing_core::{
-    Change, Checkpoint, Credit, End, EvidenceRecord, LiveCall, Posting, Spend, Spending,
+    Account, Change, Checkpoint, Credit, End, EvidenceRecord, LiveCall, Posting, Receipt, Spend,
+    Spending,
 };
 use std::future::Future;
+use std::sync::Arc;
 use units::{CallId, Coins, ElapsedMs, MeterId, MicroCoins, Shard, SpendId, UserId};
 
 /// A wallet's totals. Its funds are credited - settled - what its open calls were charged.
@@ -36,7 +42,7 @@ pub struct CallRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpendRow {
     pub spend: Spend,
-    /// `None` while it is under way.
+    /// `None` while it is under way. The funds in it are nothing: they are asked for anew.
     pub outcome: Option<Spending>,
 }
 
@@ -53,13 +59,18 @@ pub struct HostMonth {
     pub adjustments: u32,
 }
 
-/// All rows of the wallets of one shard, for the audit.
+/// All rows of the wallets of one shard, for the audit; and of the hosts whose own shard it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardRows {
     pub wallets: Vec<WalletRow>,
     pub calls: Vec<CallRow>,
     pub credits: Vec<Credit>,
     pub spends: Vec<SpendRow>,
+    /// By the host's shard.
+    pub months: Vec<HostMonth>,
+    /// By the fan's shard; those of [`Entry::Month`](billing_core::Entry::Month) by the host's
+    /// ([`posting_shard`]). In the order of their keys.
+    pub postings: Vec<PostingRow>,
     /// Calls whose row can't be read, by whatever stands in their id.
     pub broken: Vec<String>,
 }
@@ -70,6 +81,10 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Begins a transaction. Rows that it reads by id stay as they are until it ends.
     fn begin(&self) -> impl Future<Output = Result<Self::Tx, Error>> + Send;
+
+    /// Begins a transaction that only reads, all of it as of one moment. A database lets it run
+    /// beside those that write.
+    fn snapshot(&self) -> impl Future<Output = Result<Self::Tx, Error>> + Send;
 
     /// Takes up to `count` shards that nobody holds (or whose lease ran out), for `ttl` from now on
     /// the database's clock, each under the next epoch.
@@ -136,14 +151,18 @@ pub trait Transaction: Send {
     fn insert_call(&mut self, row: &CallRow) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Writes progress by maximum, and the evidence with it; passes over calls that are not open.
-    /// Evidence that is there already is not written again.
+    /// Each proven time by itself; the charge only where both kinds of coins are at least what is
+    /// there, since the maximum of each kind by itself could be more than any bill. Evidence that
+    /// is there already is not written again.
     fn checkpoint(
         &mut self,
         at: units::UnixMs,
         rows: &[Checkpoint],
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Writes what a settlement changed: progress, posted, settlements, end.
+    /// Writes what a settlement changed: progress, posted, settlements, end. With the end, and only
+    /// then, the charge may be less than a checkpoint's (a failover had let a wallet be overdrawn),
+    /// but not less than what is posted.
     fn put_calls(&mut self, rows: &[CallRow]) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Adds a tariff change to an open call. One of that number that is there already stays.
@@ -217,13 +236,6 @@ pub trait Transaction: Send {
     fn shard_rows(&mut self, shard: Shard)
     -> impl Future<Output = Result<ShardRows, Error>> + Send;
 
-    /// Postings for the audit: at most `limit` after the key `after`, in the order of keys.
-    fn postings(
-        &mut self,
-        after: Option<(String, u32)>,
-        limit: u32,
-    ) -> impl Future<Output = Result<Vec<PostingRow>, Error>> + Send;
-
     /// Makes it durable.
     fn commit(self) -> impl Future<Output = Result<(), Error>> + Send;
 }
@@ -236,4 +248,89 @@ pub struct PostingRow {
     pub from: String,
     pub to: String,
     pub amount: MicroCoins,
+}
+
+/// The shard by which a posting is kept: of the fan whose coins it moves, or, where there is none
+/// (a month's tier), of the host.
+#[must_use]
+pub fn posting_shard(posting: &Posting) -> Shard {
+    let fan = [&posting.from, &posting.to].into_iter().find_map(|account| match account {
+        Account::FanPaid(user) | Account::FanPromo(user) | Account::FanReceivable(user) => {
+            Some(user)
+        }
+        Account::HostEarnings(_)
+        | Account::HostPayout(_)
+        | Account::PlatformFee
+        | Account::PlatformPromoExpense
+        | Account::PlatformAbsorbed
+        | Account::PspClearing => None,
+    });
+    let host = [&posting.from, &posting.to].into_iter().find_map(|account| match account {
+        Account::HostEarnings(user) | Account::HostPayout(user) => Some(user),
+        Account::FanPaid(_)
+        | Account::FanPromo(_)
+        | Account::FanReceivable(_)
+        | Account::PlatformFee
+        | Account::PlatformPromoExpense
+        | Account::PlatformAbsorbed
+        | Account::PspClearing => None,
+    });
+    let first = || Shard::all().next().expect("there are shards");
+    fan.or(host).map_or_else(first, Shard::of)
+}
+
+impl<L: Ledger> Ledger for Arc<L> {
+    type Tx = L::Tx;
+
+    async fn begin(&self) -> Result<Self::Tx, Error> {
+        L::begin(self).await
+    }
+
+    async fn snapshot(&self) -> Result<Self::Tx, Error> {
+        L::snapshot(self).await
+    }
+
+    async fn claim(&self, owner: MeterId, count: u16, ttl: ElapsedMs) -> Result<Vec<Lease>, Error> {
+        L::claim(self, owner, count, ttl).await
+    }
+
+    async fn renew(&self, owner: MeterId, ttl: ElapsedMs) -> Result<(Vec<Lease>, u16), Error> {
+        L::renew(self, owner, ttl).await
+    }
+
+    async fn release(&self, owner: MeterId, shards: &[Shard]) -> Result<(), Error> {
+        L::release(self, owner, shards).await
+    }
+}
+
+impl WalletRow {
+    /// A wallet into which nothing was put yet.
+    #[must_use]
+    pub const fn empty(user: UserId) -> Self {
+        Self { user, credited: Coins::ZERO, settled: Coins::ZERO, owed: MicroCoins::ZERO }
+    }
+}
+
+impl CallRow {
+    /// A call of which nothing is posted yet.
+    #[must_use]
+    pub const fn new(live: LiveCall) -> Self {
+        Self { live, posted: Coins::ZERO, settlements: 0, end: None }
+    }
+
+    /// The bill, once the call has ended.
+    #[must_use]
+    pub fn receipt(&self) -> Option<Receipt> {
+        let (live, end) = (&self.live, self.end?);
+        Some(Receipt {
+            call: live.call,
+            terms: live.terms.clone(),
+            changes: live.changes.clone(),
+            reason: end.reason,
+            opened_at: live.opened_at,
+            ended_at: end.at,
+            proven: live.proven,
+            charged: live.charged,
+        })
+    }
 }

@@ -8,12 +8,15 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
-mod hot;
-mod ledger;
+mod flow;
+pub mod hot;
+pub mod ledger;
 
-pub use hot::{Debit, Debited, Hot, HotWallet, Mode, Slot};
+pub use flow::{Options, Sign, Store};
+pub use hot::{Debit, Debited, Hot, HotWallet, Mode, Slot, Surplus};
 pub use ledger::{
     CallRow, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction, WalletRow,
+    posting_shard,
 };
 
 use units::Shard;
@@ -50,6 +53,9 @@ pub enum Error {
     /// Somebody else owns the shard now.
     #[error("shard {0} has a later owner")]
     Fenced(Shard),
+    /// Hot balances failed over again and again while they were restored: ask again.
+    #[error("hot balances keep failing over")]
+    Unsettled,
     /// Hot balances have lost this shard: they are restored, then asked again.
     #[error("hot balances of shard {0} are lost")]
     Forgotten(Shard),

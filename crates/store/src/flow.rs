@@ -1,0 +1,188 @@
+//! What the rows mean: each flow of money, over any hot balances and any ledger.
+//!
+//! Every flow may be repeated after a failure or a crash at any point; what makes that safe stands
+//! at the head of its file. Commands come one at a time; reads come at any time.
+
+mod apply;
+mod change;
+mod credit;
+mod hold;
+mod open;
+mod raise;
+mod read;
+mod reconcile;
+mod restore;
+mod settle;
+mod settling;
+mod spend;
+
+use crate::{Epoch, Error, Hot, Lease, Ledger};
+use billing_core::{Answer, Command, EvidenceRecord, Question, Receipt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use units::{MeterId, Shard, UnixMs, UserId};
+
+/// Turns a receipt and its evidence into the signed document that both sides get.
+pub type Sign = Arc<dyn Fn(&Receipt, &[EvidenceRecord]) -> String + Send + Sync>;
+
+/// How a store works.
+#[derive(Clone)]
+pub struct Options {
+    /// In whose name shards are held.
+    pub meter: MeterId,
+    /// Every [`apply`](Store::apply) is durable before it answers: for one machine, whose hot
+    /// balances are in its own memory.
+    pub inline_checkpoint: bool,
+    /// Signs receipts; without it there are no documents.
+    pub sign: Option<Sign>,
+}
+
+impl Options {
+    /// Many machines, unsigned receipts.
+    #[must_use]
+    pub const fn new(meter: MeterId) -> Self {
+        Self { meter, inline_checkpoint: false, sign: None }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { meter, inline_checkpoint, sign } = self;
+        f.debug_struct("Options")
+            .field("meter", meter)
+            .field("inline_checkpoint", inline_checkpoint)
+            .field("signs", &sign.is_some())
+            .finish()
+    }
+}
+
+/// Wallets, calls and the ledger, as one.
+#[derive(Debug)]
+pub struct Store<H, L> {
+    hot: H,
+    ledger: L,
+    options: Options,
+    owned: Mutex<Owned>,
+}
+
+/// The shards that are held here.
+#[derive(Debug, Default)]
+struct Owned {
+    epochs: BTreeMap<Shard, Epoch>,
+    /// Those whose hot balances may lack something that the ledger has.
+    stale: BTreeSet<Shard>,
+    /// Hot balances were whole when they had this generation.
+    generation: Option<u64>,
+    /// How many calls of `reconcile` there were, to look at other shards each time.
+    reconciled: u16,
+}
+
+impl<H: Hot, L: Ledger> Store<H, L> {
+    /// A store that holds no shards yet.
+    pub fn new(hot: H, ledger: L, options: Options) -> Self {
+        Self { hot, ledger, options, owned: Mutex::default() }
+    }
+
+    /// Carries out what a meter asks for; `now` stamps what is written.
+    ///
+    /// # Errors
+    /// As the method that the command names. Nothing or all of it took effect: ask again.
+    pub async fn carry_out(&self, now: UnixMs, command: &Command) -> Result<Answer, Error> {
+        Ok(match command {
+            Command::Hold { claim, ttl } => Answer::Held(self.hold(*claim, *ttl).await?),
+            Command::Release(shards) => {
+                self.release(shards).await?;
+                Answer::Released(shards.clone())
+            }
+            Command::Open(open) => {
+                Answer::Opened { call: open.call, opening: self.open_call(open).await? }
+            }
+            Command::Apply(targets) => {
+                let applied = self.apply(now, targets).await?;
+                Answer::Applied { targets: targets.clone(), applied }
+            }
+            Command::Checkpoint(rows) => {
+                self.checkpoint(now, rows).await?;
+                Answer::Checkpointed(rows.clone())
+            }
+            Command::Settle(settlements) => {
+                let settled = self.settle(settlements).await?;
+                let calls = settlements.iter().map(|settlement| settlement.target.call);
+                Answer::Settled(calls.zip(settled).collect())
+            }
+            Command::Credit { request, credit } => {
+                let crediting = self.credit(credit).await?;
+                Answer::Credited { request: *request, credit: credit.clone(), crediting }
+            }
+            Command::Spend { request, spend } => {
+                let spending = self.spend(spend).await?;
+                Answer::Spent { request: *request, spend: spend.clone(), spending }
+            }
+            Command::Change { call, fan, change } => {
+                Answer::Changed { call: *call, change: self.change(*call, fan, change).await? }
+            }
+            Command::Read(question) => self.answer(question).await?,
+            Command::Reconcile => Answer::Reconciled(self.reconcile().await?),
+        })
+    }
+
+    async fn answer(&self, question: &Question) -> Result<Answer, Error> {
+        let funds = self.funds(question.wallet()).await?;
+        Ok(Answer::Read { question: question.clone(), funds })
+    }
+
+    fn owned(&self) -> MutexGuard<'_, Owned> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lease of a user's shard.
+    fn lease(&self, user: &UserId) -> Result<Lease, Error> {
+        let shard = Shard::of(user);
+        let epoch = self.owned().epochs.get(&shard).copied();
+        epoch.map(|epoch| Lease { shard, epoch }).ok_or(Error::NotHeld(shard))
+    }
+
+    /// The leases of those users' shards that are held, each once.
+    fn leases<'a>(&self, users: impl Iterator<Item = &'a UserId>) -> Vec<(Shard, Epoch)> {
+        let shards: BTreeSet<Shard> = users.map(Shard::of).collect();
+        let owned = self.owned();
+        shards.into_iter().filter_map(|shard| Some((shard, *owned.epochs.get(&shard)?))).collect()
+    }
+
+    /// Drops a shard that has a later owner.
+    fn lost(&self, shard: Shard) {
+        let mut owned = self.owned();
+        owned.epochs.remove(&shard);
+        owned.stale.remove(&shard);
+    }
+
+    /// Notes that hot balances may lack something that the ledger has.
+    fn stale(&self, shard: Shard) {
+        let mut owned = self.owned();
+        if owned.epochs.contains_key(&shard) {
+            owned.stale.insert(shard);
+        }
+    }
+
+    /// Passes an error on; a shard that has a later owner is dropped.
+    fn noted(&self, error: Error) -> Error {
+        if let Error::Fenced(shard) = error {
+            self.lost(shard);
+        }
+        error
+    }
+
+    /// Carries on after a hot write that only repeats what the ledger has: if it failed, the shard
+    /// is restored before the next debit.
+    fn follow_up(&self, shard: Shard, outcome: Result<(), Error>) {
+        match outcome {
+            Ok(()) => {}
+            Err(Error::Fenced(_)) => self.lost(shard),
+            Err(error) => {
+                tracing::warn!(%shard, %error, "hot balances are behind; they will be restored");
+                self.stale(shard);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Gifts and chargebacks: written down as under way, debited from hot balances, written down with
+//! what came of it, and their slot removed.
+//!
+//! Safe to repeat: the id is the row's key and the slot's name, and the amount its target. A crash
+//! after the first row leaves it under way; the next owner of the shard drives it on from there.
+
+use super::Store;
+use super::restore::Live;
+use crate::{
+    Debit, Debited, Error, Hot, Lease, Ledger, Mode, Slot, SpendRow, Surplus, Transaction,
+    WalletRow,
+};
+use billing_core::advance;
+use billing_core::{Entry, Spend, SpendKind, Spending, charge_postings, chargeback_postings};
+use std::collections::BTreeSet;
+use units::{Coins, MicroCoins};
+
+impl<H: Hot, L: Ledger> Store<H, L> {
+    /// Takes coins at once, once per id.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] and [`Error::Fenced`] if the fan's shard is somebody else's.
+    pub async fn spend(&self, spend: &Spend) -> Result<Spending, Error> {
+        let lease = self.lease(&spend.fan)?;
+        let mut tx = self.ledger.begin().await?;
+        tx.fence(&[(lease.shard, lease.epoch)]).await.map_err(|error| self.noted(error))?;
+        match tx.spend(spend.id).await? {
+            Some(known) if !same_spend(&known.spend, spend) => return Ok(Spending::OtherSpend),
+            Some(SpendRow { outcome: Some(outcome), .. }) => {
+                drop(tx);
+                return self.with_funds(spend, outcome).await;
+            }
+            Some(SpendRow { outcome: None, .. }) => {}
+            None => {
+                if tx.wallets(std::slice::from_ref(&spend.fan)).await?.is_empty() {
+                    tx.put_wallets(&[WalletRow::empty(spend.fan.clone())]).await?;
+                }
+                tx.put_spend(&SpendRow { spend: spend.clone(), outcome: None }).await?;
+            }
+        }
+        let fan = BTreeSet::from([spend.fan.clone()]);
+        let live = Live::of_users(&mut tx, &fan).await?;
+        tx.commit().await?;
+        self.restore(&[lease], &live, Surplus::Keep).await?;
+        let outcome = self.drive(lease, spend).await?;
+        self.with_funds(spend, outcome).await
+    }
+
+    /// Takes a spending that is written down as under way to its end.
+    pub(super) async fn drive(&self, lease: Lease, spend: &Spend) -> Result<Spending, Error> {
+        let slot = Slot(spend.id.0);
+        let mode = match spend.kind {
+            SpendKind::Gift { .. } => Mode::AllOrNothing,
+            SpendKind::Chargeback => Mode::TakeBack,
+        };
+        let debit = Debit { user: spend.fan.clone(), slot, target: spend.amount, mode };
+        let raised = self.raise(vec![debit]).await?.pop().flatten();
+        let taken = match raised {
+            Some(Debited::Done { charged, .. }) => charged,
+            Some(Debited::Missing | Debited::Corrupt) => return Err(Error::Forgotten(lease.shard)),
+            None => return Err(Error::NotHeld(lease.shard)),
+        };
+        let mut tx = self.ledger.begin().await?;
+        tx.fence(&[(lease.shard, lease.epoch)]).await.map_err(|error| self.noted(error))?;
+        let (outcome, settled) = conclude(&mut tx, spend, taken).await?;
+        tx.commit().await?;
+        let closed = [(spend.fan.clone(), slot, settled)];
+        let closing = self.hot.close(lease.shard, lease.epoch, &closed).await;
+        self.follow_up(lease.shard, closing);
+        Ok(outcome)
+    }
+
+    async fn with_funds(&self, spend: &Spend, outcome: Spending) -> Result<Spending, Error> {
+        Ok(match outcome {
+            Spending::Taken { coins, .. } => {
+                Spending::Taken { coins, funds: self.funds(&spend.fan).await? }
+            }
+            Spending::NoFunds | Spending::OtherSpend => outcome,
+        })
+    }
+}
+
+fn same_spend(known: &Spend, asked: &Spend) -> bool {
+    Spend { at: asked.at, ..known.clone() } == *asked
+}
+
+/// Writes what came of a spending. What is taken is bounded by what the ledger holds, whatever hot
+/// balances took after a failover. Returns the wallet's settled coins with it.
+async fn conclude(
+    tx: &mut impl Transaction,
+    spend: &Spend,
+    taken: Coins,
+) -> Result<(Spending, Coins), Error> {
+    let users = [spend.fan.clone()];
+    let wallet = tx.wallets(&users).await?.pop();
+    let mut wallet = wallet.unwrap_or_else(|| WalletRow::empty(spend.fan.clone()));
+    let open = tx.open_calls_of(&users).await?;
+    let held = open.iter().fold(wallet.credited.saturating_sub(wallet.settled), |held, row| {
+        held.saturating_sub(row.posted)
+    });
+    let coins = if held.max(taken) == held {
+        taken
+    } else {
+        advance(Coins::ZERO, taken.total().unwrap_or(MicroCoins::MAX), held)
+    };
+    let all = coins.total() == Some(spend.amount);
+    let taken = match &spend.kind {
+        SpendKind::Gift { .. } if !all => None,
+        SpendKind::Gift { .. } | SpendKind::Chargeback => Some(coins),
+    };
+    let outcome = match taken {
+        None => Spending::NoFunds,
+        Some(coins) => {
+            wallet.settled = wallet.settled.checked_add(coins).unwrap_or(wallet.credited);
+            let postings = match &spend.kind {
+                SpendKind::Gift { host, host_share } => {
+                    let entry = Entry::Spend(spend.id);
+                    let step = (Coins::ZERO, coins);
+                    charge_postings(&entry, &spend.fan, host, *host_share, step)
+                }
+                SpendKind::Chargeback => {
+                    let total = coins.total().unwrap_or(MicroCoins::MAX);
+                    let owed = spend.amount.saturating_sub(total);
+                    wallet.owed = wallet.owed.checked_add(owed).unwrap_or(MicroCoins::MAX);
+                    chargeback_postings(spend.id, &spend.fan, spend.amount, coins)
+                }
+            };
+            tx.insert_postings(&postings).await?;
+            Spending::Taken { coins, funds: MicroCoins::ZERO }
+        }
+    };
+    let settled = wallet.settled;
+    tx.put_wallets(&[wallet]).await?;
+    tx.put_spend(&SpendRow { spend: spend.clone(), outcome: Some(outcome) }).await?;
+    Ok((outcome, settled))
+}

@@ -10,6 +10,7 @@ mod command;
 mod media;
 mod plan;
 mod posting;
+pub mod receipt;
 mod record;
 mod share_tiers;
 mod split;

@@ -172,12 +172,7 @@ async fn play_meter(
                 MeterEvent::Settled { call, receipt }
             }
             MeterCommand::Document { request, call } => {
-                let known = call == SIGNED_CALL.parse().unwrap();
-                let document = known.then(|| SignedReceipt {
-                    fan: "asha".parse().unwrap(),
-                    host: "meera".parse().unwrap(),
-                    text: SIGNED_TEXT.to_owned(),
-                });
+                let document = signed(call);
                 MeterEvent::Document { request, document }
             }
         };
@@ -185,6 +180,14 @@ async fn play_meter(
             return;
         }
     }
+}
+
+fn signed(call: CallId) -> Option<SignedReceipt> {
+    (call == SIGNED_CALL.parse().unwrap()).then(|| SignedReceipt {
+        fan: "asha".parse().unwrap(),
+        host: "meera".parse().unwrap(),
+        text: SIGNED_TEXT.to_owned(),
+    })
 }
 
 fn facts(balance: MicroCoins) -> QuoteFacts {

@@ -6,12 +6,12 @@ use units::{CallId, ElapsedMs};
 /// A command to the forwarder. Each may be repeated without harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Opens a room in which up to `funded` of the host's media may reach the fan. For a room that
+    /// Opens a room in which up to `funded` of the host's media may be proven at the fan. For a room that
     /// is open it is the same as [`Input::SetLimit`]. A room that stands without a leg, or cut, for
     /// five minutes closes as if by [`Input::CloseRoom`].
     OpenRoom { call: CallId, funded: ElapsedMs },
-    /// Replaces the limit. Above what was forwarded it lets a cut call go on; an unknown call is
-    /// ignored.
+    /// Replaces the limit. A higher one lets a cut call go on, if it is above what was forwarded and
+    /// not lost; an unknown call is ignored.
     SetLimit { call: CallId, funded: ElapsedMs },
     /// Connects a side, in place of that side's earlier leg; the call's totals go on. Ignored if
     /// the call is unknown or closing, or if the keying material is shorter than the profile wants.
@@ -31,7 +31,8 @@ pub enum Input {
 pub enum Event {
     /// The host's media has for the first time been proven at the fan.
     Flowing { call: CallId },
-    /// The forwarded time has reached the limit: nothing more is forwarded, either way.
+    /// The limit is used up: nothing more is forwarded, either way. It is told once it is known
+    /// that nothing of it was lost, or two seconds after the last packet.
     LimitReached { call: CallId },
     /// The totals so far: every second for each room that has a leg.
     Reported { call: CallId, to_fan: Carried, to_host: Carried },

@@ -13,7 +13,7 @@ pub struct Limits {
     /// after about a second, so older packets are wasted on it.
     pub history_age_ms: u64,
     /// Sent packets per leg whose confirmation is awaited, rounded up to a power of two. Must
-    /// cover the longest delay of feedback: 2,048 are 5 s at 400 packets per second, 16 bytes each.
+    /// cover the longest delay of feedback: 2,048 are 5 s at 400 packets per second, 24 bytes each.
     pub awaited_packets: usize,
     /// Inbound SSRCs per leg, for RTP and for RTCP each. A browser uses three to six; each costs
     /// about 150 bytes.

@@ -37,6 +37,14 @@ impl Outbox {
         self.events.clear();
     }
 
+    /// Replaces what is in `copy` by the latest datagram.
+    pub(crate) fn copy_latest(&self, copy: &mut Vec<u8>) {
+        copy.clear();
+        if let Some((_, range)) = self.datagrams.last() {
+            copy.extend_from_slice(&self.bytes[range.clone()]);
+        }
+    }
+
     pub(crate) fn tell(&mut self, event: Event) {
         self.events.push(event);
     }

@@ -1,13 +1,13 @@
 //! Packets that one client has been sent, by their transport-wide numbers, until they are
 //! confirmed.
 
-use units::MonotonicUs;
+use crate::evidence::Mark;
 
-/// A ring of what was sent: transport-wide number, and the moment by which its confirmation counts
-/// as evidence, if it does.
+/// A ring of what was sent: transport-wide number, and what its confirmation counts by as evidence,
+/// if it does.
 #[derive(Debug)]
 pub(crate) struct Awaited {
-    ring: Vec<Option<MonotonicUs>>,
+    ring: Vec<Option<Mark>>,
     next: u64,
 }
 
@@ -23,15 +23,15 @@ impl Awaited {
     }
 
     /// Notes that the next packet was sent.
-    pub(crate) fn sent(&mut self, evidence: Option<MonotonicUs>) {
+    pub(crate) fn sent(&mut self, evidence: Option<Mark>) {
         let at = self.place(self.next);
         self.ring[at] = evidence;
         self.next += 1;
     }
 
-    /// The moment of a packet that the client says it got. `None` if it is no evidence, was never
+    /// The mark of a packet that the client says it got. `None` if it is no evidence, was never
     /// sent, or is too long ago.
-    pub(crate) fn confirmed(&self, number: u16) -> Option<MonotonicUs> {
+    pub(crate) fn confirmed(&self, number: u16) -> Option<Mark> {
         let last = self.next.checked_sub(1)?;
         let back = u64::from((last as u16).wrapping_sub(number));
         let sent = last.checked_sub(back).filter(|_| back < self.ring.len() as u64)?;
@@ -46,20 +46,26 @@ impl Awaited {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::{Content, Evidence};
+    use units::{ElapsedMs, MonotonicUs};
 
     #[test]
     fn only_what_was_sent_lately_is_confirmed() {
         let mut awaited = Awaited::new(4);
-        assert_eq!(awaited.confirmed(0), None);
+        let mut evidence = Evidence::default();
+        let confirmed =
+            |awaited: &Awaited, number| awaited.confirmed(number).map(|mark| mark.moment().0);
+        assert_eq!(confirmed(&awaited, 0), None);
         for at in 0..65_540u64 {
             assert_eq!(awaited.next(), at as u16);
-            awaited.sent((at % 2 == 0).then_some(MonotonicUs(at)));
+            let mark = evidence.forward(MonotonicUs(at), ElapsedMs(u64::MAX), Content::Sound);
+            awaited.sent((at % 2 == 0).then_some(mark));
         }
         // The last four are 65,536 to 65,539.
-        assert_eq!(awaited.confirmed(0), Some(MonotonicUs(65_536)));
-        assert_eq!(awaited.confirmed(1), None);
-        assert_eq!(awaited.confirmed(2), Some(MonotonicUs(65_538)));
-        assert_eq!(awaited.confirmed(4), None);
-        assert_eq!(awaited.confirmed(65_534), None);
+        assert_eq!(confirmed(&awaited, 0), Some(65_536));
+        assert_eq!(confirmed(&awaited, 1), None);
+        assert_eq!(confirmed(&awaited, 2), Some(65_538));
+        assert_eq!(confirmed(&awaited, 4), None);
+        assert_eq!(confirmed(&awaited, 65_534), None);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::connection::Connection;
 use super::feed::Repetition;
-use super::{Phase, Room};
+use super::{Room, pair};
+use crate::evidence::Mark;
 use crate::rtcp::{self, Packet, ReportBlock};
 use crate::{Outbox, Side};
 use units::MonotonicUs;
@@ -28,13 +29,11 @@ impl Room {
             match packet {
                 Packet::SenderReport { ssrc, ntp, rtp_timestamp, blocks } => {
                     self.sender_report(now, side, (ssrc, ntp, rtp_timestamp), out);
-                    blocks.iter().for_each(|block| self.received(side, &block));
+                    self.received(now, side, blocks.iter());
                 }
-                Packet::ReceiverReport { blocks } => {
-                    blocks.iter().for_each(|block| self.received(side, &block));
-                }
+                Packet::ReceiverReport { blocks } => self.received(now, side, blocks.iter()),
                 Packet::TransportFeedback(feedback) => {
-                    feedback.arrivals().for_each(|(number, _)| self.confirmed(side, number));
+                    feedback.arrivals().for_each(|(number, _)| self.confirmed(now, side, number));
                 }
                 Packet::Nack { media, lost } => {
                     for sequence in lost.sequences() {
@@ -46,36 +45,43 @@ impl Room {
                 Packet::Other => {}
             }
         }
-        if self.phase == Phase::Open
+        if self.forwards()
             && let Some(other) = &mut self.connections[side.other().index()]
         {
             other.ask(now, out);
         }
-        self.note_proof(out);
+        self.note_proof(now, out);
     }
 
     /// A client has received the packet with this transport-wide number.
-    fn confirmed(&mut self, side: Side, number: u16) {
+    fn confirmed(&mut self, now: MonotonicUs, side: Side, number: u16) {
         let Some(to) = &self.connections[side.index()] else { return };
-        if let Some(moment) = to.awaited.confirmed(number) {
-            let ceiling = self.ceiling(side);
-            self.toward[side.index()].evidence.confirm(moment, ceiling);
+        if let Some(mark) = to.awaited.confirmed(number) {
+            self.toward[side.index()].evidence.confirm(now, mark);
         }
     }
 
     /// A client reports on what we sent.
-    fn received(&mut self, side: Side, block: &ReportBlock) {
-        let ceiling = self.ceiling(side);
+    fn received(
+        &mut self,
+        now: MonotonicUs,
+        side: Side,
+        blocks: impl Iterator<Item = ReportBlock>,
+    ) {
         let Some(to) = &mut self.connections[side.index()] else { return };
-        let ours = to.lines.iter_mut().find(|line| line.feed.ssrc() == block.ssrc);
-        let Some(feed) = ours.map(|line| &mut line.feed) else { return };
         let direction = &mut self.toward[side.index()];
-        direction.lost += feed.lost_more(block);
-        if !feed.is_confirmed_by_number() {
-            for moment in feed.proven_by(block) {
-                direction.evidence.confirm(moment, ceiling);
+        let mut marks = Vec::new();
+        for block in blocks {
+            let ours = to.lines.iter_mut().find(|line| line.feed.ssrc() == block.ssrc);
+            let Some(feed) = ours.map(|line| &mut line.feed) else { continue };
+            direction.lost += feed.lost_more(&block);
+            if !feed.is_confirmed_by_number() {
+                marks.extend(feed.proven_by(&block));
             }
         }
+        // What one block proves must not make another's proof late.
+        marks.sort_by_key(Mark::moment);
+        marks.into_iter().for_each(|mark| direction.evidence.confirm(now, mark));
     }
 
     /// Passes a publisher's sender report on, with the listener's timestamps and our counts.
@@ -86,8 +92,8 @@ impl Room {
         (ssrc, ntp, rtp_timestamp): (u32, u64, u32),
         out: &mut Outbox,
     ) {
-        let open = self.phase == Phase::Open;
-        let (Some(from), to) = self.pair(side) else { return };
+        let open = self.forwards();
+        let (Some(from), to) = pair(&mut self.connections, side) else { return };
         let mut lines = from.lines.iter_mut();
         let Some(line) =
             lines.find_map(|line| line.track.sender_report(now, ssrc, ntp).then_some(line))
@@ -115,10 +121,10 @@ impl Room {
         sequence: u16,
         out: &mut Outbox,
     ) -> Option<()> {
-        if self.phase != Phase::Open {
+        if !self.forwards() {
             return None;
         }
-        let (Some(to), Some(from)) = self.pair(side) else { return None };
+        let (Some(to), Some(from)) = pair(&mut self.connections, side) else { return None };
         let Connection { key, srtp, lines, awaited, resends, .. } = to;
         let line = lines.iter_mut().find(|line| line.feed.ssrc() == media_ssrc)?;
         let feed = &mut line.feed;
@@ -148,7 +154,7 @@ impl Room {
 
     /// A listener can't go on without a key frame.
     fn keyframe_wanted(&mut self, side: Side, media_ssrc: u32) {
-        let (Some(to), Some(from)) = self.pair(side) else { return };
+        let (Some(to), Some(from)) = pair(&mut self.connections, side) else { return };
         let line = to.lines.iter().find(|line| line.feed.ssrc() == media_ssrc);
         if let Some(source) = line.and_then(|line| line.source) {
             from.lines[source].track.want_keyframe();

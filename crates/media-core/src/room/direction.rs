@@ -2,10 +2,9 @@
 
 use crate::Carried;
 use crate::evidence::Evidence;
-use units::ElapsedMs;
 
 /// The totals toward one side, over all its connections.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Direction {
     pub(super) evidence: Evidence,
     pub(super) packets: u64,
@@ -18,10 +17,10 @@ impl Direction {
         Carried {
             forwarded_ms: self.evidence.forwarded(),
             proven_ms: self.evidence.proven(),
-            lost_ms: ElapsedMs::ZERO,
-            video_ms: ElapsedMs::ZERO,
-            silent_ms: ElapsedMs::ZERO,
-            frozen_ms: ElapsedMs::ZERO,
+            lost_ms: self.evidence.lost(),
+            video_ms: self.evidence.picture(),
+            silent_ms: self.evidence.silent(),
+            frozen_ms: self.evidence.frozen(),
             packets: self.packets,
             bytes: self.bytes,
             lost: self.lost,

@@ -1,7 +1,7 @@
 //! What one client receives on one m-line.
 
 use super::track::Accepted;
-use crate::evidence::GAP_MAX_US;
+use crate::evidence::{Content, GAP_MAX_US, Mark};
 use crate::rtcp::ReportBlock;
 use crate::rtp::{Media, Outgoing, Place, Rewriter};
 use crate::srtp::Sealer;
@@ -15,6 +15,17 @@ const RTX_FIRST: u64 = 4_096;
 /// second. Without a bound one compound of a publisher would become dozens of datagrams.
 const SENDER_REPORT_EVERY: ElapsedMs = ElapsedMs(50);
 
+/// RFC 6464: the low 7 bits are the level in -dBov; the highest bit tells voice.
+const LEVEL_BITS: u8 = 0x7f;
+
+/// The level from which sound is silence: -100 dBov is below the last bit of 16, so that only a
+/// muted or missing microphone gives it (browsers say 127). A lower one would take a quiet room for
+/// silence; a higher one would let through what clients with dither send while muted.
+const SILENT_LEVEL: u8 = 100;
+
+/// An Opus packet of this length carries no sound.
+const EMPTY_OPUS_BYTES: usize = 2;
+
 /// What was sent under one outgoing index: all that is needed to write the same bytes again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
@@ -26,8 +37,8 @@ pub(super) struct Sent {
     timestamp: u32,
     transport_sequence: u16,
     with_mid: bool,
-    /// The moment by which its confirmation counts.
-    moment: Option<MonotonicUs>,
+    /// What its confirmation counts by, if it is awaited here.
+    mark: Option<Mark>,
 }
 
 /// A client's incoming media on one line.
@@ -106,13 +117,22 @@ impl Feed {
         Some((place, outgoing))
     }
 
+    /// What a packet carries, as evidence.
+    pub(super) fn content(&self, media: &Media<'_>, outgoing: &Outgoing) -> Content {
+        match self.line.codec.kind() {
+            MediaKind::Video => Content::Picture { frame: outgoing.timestamp },
+            MediaKind::Audio if is_silent(media) => Content::Silence,
+            MediaKind::Audio => Content::Sound,
+        }
+    }
+
     /// Notes a packet that was sent.
     pub(super) fn sent(
         &mut self,
         place: Place,
         outgoing: &Outgoing,
         packet: &Accepted<'_>,
-        moment: Option<MonotonicUs>,
+        mark: Option<Mark>,
     ) {
         let at = self.slot(place.index);
         self.sent[at] = Some(Sent {
@@ -122,7 +142,7 @@ impl Feed {
             timestamp: place.timestamp,
             transport_sequence: outgoing.transport_sequence,
             with_mid: outgoing.mid.is_some(),
-            moment,
+            mark,
         });
         self.highest = self.highest.max(place.index);
         self.packets = self.packets.wrapping_add(1);
@@ -195,17 +215,17 @@ impl Feed {
         more.unsigned_abs().into()
     }
 
-    /// The moments of the packets that a receiver report proves to have arrived.
+    /// The marks of the packets that a receiver report proves to have arrived, in ascending order.
     ///
     /// The highest one has arrived. If none was lost since the report before, all between have. If
     /// some were, it isn't said which: but where not even that many in a row could have made a gap
     /// longer than [`GAP_MAX_US`], it makes no difference to the media time, and all are taken.
-    pub(super) fn proven_by(&mut self, block: &ReportBlock) -> Vec<MonotonicUs> {
+    pub(super) fn proven_by(&mut self, block: &ReportBlock) -> Vec<Mark> {
         let back = u64::from((self.highest as u16).wrapping_sub(block.highest as u16));
         let newest = self.highest.checked_sub(back).and_then(|index| self.record(index));
         let Some(newest) = newest else { return Vec::new() };
         let before = self.reported.replace((newest.index, block.lost));
-        let latest = newest.moment.into_iter().collect();
+        let latest = newest.mark.into_iter().collect();
         let Some((reported, lost)) = before else { return latest };
         if newest.index <= reported {
             self.reported = Some((reported, lost.max(block.lost)));
@@ -221,11 +241,11 @@ impl Feed {
         let unsent = newest.index - reported + 1 - sent.len() as u64;
         let lost = u64::from(block.lost.saturating_sub(lost).max(0).unsigned_abs());
         let lost = lost.saturating_sub(unsent) as usize;
-        let moments: Vec<_> = sent.iter().filter_map(|sent| sent.moment).collect();
-        let harmless = moments
-            .windows((lost + 2).min(moments.len().max(1)))
-            .all(|row| row[row.len() - 1].us_since(row[0]) <= GAP_MAX_US);
-        if lost == 0 || harmless { moments } else { latest }
+        let marks: Vec<_> = sent.iter().filter_map(|sent| sent.mark).collect();
+        let harmless = marks
+            .windows((lost + 2).min(marks.len().max(1)))
+            .all(|row| row[row.len() - 1].moment().us_since(row[0].moment()) <= GAP_MAX_US);
+        if lost == 0 || harmless { marks } else { latest }
     }
 
     fn outgoing(
@@ -256,6 +276,15 @@ impl Feed {
 
     const fn slot(&self, index: u64) -> usize {
         index as usize & (self.sent.len() - 1)
+    }
+}
+
+/// Whether nobody can hear a packet of audio: by its level, or, where the client does not tell
+/// levels, because there is no more in it than the head of an Opus packet (RFC 6716 section 3.1).
+fn is_silent(media: &Media<'_>) -> bool {
+    match media.audio_level {
+        Some(level) => level & LEVEL_BITS >= SILENT_LEVEL,
+        None => media.payload.len() <= EMPTY_OPUS_BYTES,
     }
 }
 

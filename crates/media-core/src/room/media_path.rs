@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::direction::Direction;
 use super::track::Accepted;
-use super::{Phase, Room};
+use super::{Room, pair};
 use crate::{Outbox, Side};
 use units::{ElapsedMs, MonotonicUs};
 
@@ -22,11 +22,11 @@ impl Room {
         let Some(from) = &mut self.connections[side.index()] else { return };
         let Ok(len) = from.srtp.opener.open_rtp(datagram) else { return };
         self.heard(now, side, out);
-        let forwards = self.phase == Phase::Open;
+        let forwards = self.forwards();
         let listener = side.other();
         let ceiling = self.ceiling(listener);
-        let mut direction = *self.toward(listener);
-        let (Some(from), to) = self.pair(side) else { return };
+        let direction = &mut self.toward[listener.index()];
+        let (Some(from), to) = pair(&mut self.connections, side) else { return };
         if let Some((line, packet)) = from.take_in(now, &datagram[..len]) {
             let line = &mut from.lines[line];
             let listens = line.sink.zip(to.filter(|_| forwards));
@@ -34,21 +34,22 @@ impl Room {
                 line.track.keyframe_came(listens.as_ref().is_none_or(|(_, to)| to.ready));
             }
             if let Some((sink, to)) = listens {
-                forward(now, to, sink, &packet, (&mut direction, ceiling), out);
+                forward(now, to, sink, &packet, (&mut *direction, ceiling), out);
+                if listener == Side::Fan && direction.evidence.reaches(ceiling) {
+                    out.copy_latest(&mut self.last);
+                }
             }
         }
         from.ask(now, out);
-        self.toward[listener.index()] = direction;
-        if forwards && self.toward(Side::Fan).evidence.reaches(self.funded) {
-            self.cut(out);
-            self.note_idle(now);
+        if forwards && self.has_reached_limit() {
+            self.hold(now, out);
         }
     }
 
     /// A side's client has shown that it holds its keys.
     pub(super) fn heard(&mut self, now: MonotonicUs, side: Side, out: &mut Outbox) {
         let closing = self.is_closing();
-        let (Some(from), to) = self.pair(side) else { return };
+        let (Some(from), to) = pair(&mut self.connections, side) else { return };
         let first = !std::mem::replace(&mut from.ready, true);
         if let Some(other) = to.filter(|_| first && !closing) {
             other.listener_ready();
@@ -79,11 +80,12 @@ fn forward(
         outgoing.write(bytes, media.payload);
         srtp.sealer.seal_rtp(bytes, start).ok()
     })?;
-    let moment = (!packet.repaired).then(|| direction.evidence.forward(now, ceiling));
+    let content = feed.content(media, &outgoing);
+    let mark = (!packet.repaired).then(|| direction.evidence.forward(now, ceiling, content));
     if feed.is_numbered() {
-        awaited.sent(moment.filter(|_| feed.is_confirmed_by_number()));
+        awaited.sent(mark.filter(|_| feed.is_confirmed_by_number()));
     }
-    feed.sent(place, &outgoing, packet, moment.filter(|_| !feed.is_confirmed_by_number()));
+    feed.sent(place, &outgoing, packet, mark.filter(|_| !feed.is_confirmed_by_number()));
     direction.packets += 1;
     direction.bytes += media.payload.len() as u64;
     Some(())

@@ -4,6 +4,7 @@ mod arrivals;
 mod awaited;
 mod connection;
 mod control_path;
+mod cut;
 mod direction;
 mod feed;
 mod keyframe_request;
@@ -20,9 +21,9 @@ use units::{CallId, ElapsedMs, MonotonicUs};
 /// more often costs a message per call.
 const REPORT_EVERY: ElapsedMs = ElapsedMs(1_000);
 
-/// How long a closing room waits for the fan's last feedback: a transport-wide report comes within
-/// 100 ms and a round trip, a receiver report within about a second.
-const CLOSE_WITHIN: ElapsedMs = ElapsedMs(2_000);
+/// How long a room that has ended waits for the fan's last feedback: a transport-wide report comes
+/// within 100 ms and a round trip, a receiver report within about a second.
+const LAST_PROOF_WITHIN: ElapsedMs = ElapsedMs(2_000);
 
 /// How long a room may stand without a leg, or cut, until it closes by itself: whoever opened it
 /// must be gone. Less than any rejoin or top-up is waited for would end live calls; more keeps the
@@ -39,6 +40,8 @@ pub(crate) struct Room {
     /// What goes to the fan, and to the host.
     toward: [Direction; 2],
     phase: Phase,
+    /// The datagram by which the limit was reached, as the fan was sent it.
+    last: Vec<u8>,
     /// Joins so far; each is followed by up to 2^32 sources.
     joins: u64,
     /// Whether the fan has been seen to receive the host.
@@ -52,7 +55,10 @@ pub(crate) struct Room {
 enum Phase {
     /// Media goes both ways.
     Open,
-    /// Forwarded time has reached the limit.
+    /// Provable time has reached the limit. Nothing is forwarded; until then it may turn out that
+    /// something of it was lost, and that there is room for more.
+    Held { until: MonotonicUs, repeat: MonotonicUs },
+    /// The limit is used up, and that has been told.
     Cut,
     /// Only feedback is read.
     Closing { until: MonotonicUs },
@@ -67,7 +73,8 @@ impl Room {
             limits,
             funded: ElapsedMs::ZERO,
             connections: [None, None],
-            toward: [Direction::default(); 2],
+            toward: [Direction::default(), Direction::default()],
+            last: Vec::new(),
             phase: Phase::Open,
             joins: 0,
             flowing: false,
@@ -78,18 +85,12 @@ impl Room {
 
     /// Replaces the limit: cuts a call that has reached it, and lets a cut one go on that has not.
     pub(crate) fn limit(&mut self, now: MonotonicUs, funded: ElapsedMs, out: &mut Outbox) {
-        self.funded = funded;
-        let reached = self.toward(Side::Fan).evidence.reaches(funded);
-        if reached {
-            self.cut(out);
-        } else if self.phase == Phase::Cut {
-            self.phase = Phase::Open;
-            for connection in self.connections.iter_mut().flatten() {
-                connection.lines.iter_mut().for_each(|line| line.feed.restart());
-                connection.want_keyframes();
-                connection.ask(now, out);
-            }
+        let before = std::mem::replace(&mut self.funded, funded);
+        // What is lost after the end was told makes no room in a limit that is told again.
+        if self.phase == Phase::Cut && before < funded && !self.has_reached_limit() {
+            self.reopen(now, out);
         }
+        self.review(now, out);
         self.note_idle(now);
     }
 
@@ -103,6 +104,9 @@ impl Room {
     ) {
         if self.is_closing() {
             return;
+        }
+        if side == Side::Fan {
+            self.last.clear();
         }
         let key = LegKey { call: self.call, side };
         let before = self.connections[side.index()].take();
@@ -122,6 +126,7 @@ impl Room {
     pub(crate) fn leave(&mut self, now: MonotonicUs, side: Side, out: &mut Outbox) {
         self.connections[side.index()] = None;
         self.connect();
+        self.review(now, out);
         self.note_idle(now);
         self.close_if_settled(out);
     }
@@ -129,7 +134,7 @@ impl Room {
     /// Stops forwarding, and waits for the last proof.
     pub(crate) fn close(&mut self, now: MonotonicUs, out: &mut Outbox) {
         if !self.is_closing() {
-            self.phase = Phase::Closing { until: now + CLOSE_WITHIN };
+            self.phase = Phase::Closing { until: now + LAST_PROOF_WITHIN };
             self.close_if_settled(out);
         }
     }
@@ -153,10 +158,16 @@ impl Room {
     /// Does what is due.
     pub(crate) fn wake(&mut self, now: MonotonicUs, out: &mut Outbox) {
         match self.phase {
-            Phase::Open | Phase::Cut if self.idle_until().is_some_and(|until| until <= now) => {
+            Phase::Open | Phase::Held { .. } | Phase::Cut
+                if self.idle_until().is_some_and(|until| until <= now) =>
+            {
                 self.close(now, out);
             }
-            Phase::Open | Phase::Cut => self.report_and_ask(now, out),
+            Phase::Open | Phase::Held { .. } | Phase::Cut => {
+                self.repeat_last(now, out);
+                self.review(now, out);
+                self.report_and_ask(now, out);
+            }
             Phase::Closing { until } if until <= now => self.finish(out),
             Phase::Closing { .. } | Phase::Closed => {}
         }
@@ -165,9 +176,10 @@ impl Room {
     /// When it wants to be woken.
     pub(crate) fn due(&self) -> Option<MonotonicUs> {
         match self.phase {
-            Phase::Open | Phase::Cut => {
+            Phase::Open | Phase::Held { .. } | Phase::Cut => {
                 let connections = self.connections.iter().flatten().filter_map(Connection::due);
-                connections.chain(self.next_report).chain(self.idle_until()).min()
+                let proof = self.proof_due();
+                connections.chain(self.next_report).chain(self.idle_until()).chain(proof).min()
             }
             Phase::Closing { until } => Some(until),
             Phase::Closed => None,
@@ -184,12 +196,16 @@ impl Room {
     }
 
     fn note_idle(&mut self, now: MonotonicUs) {
-        let idle = self.phase == Phase::Cut || self.connections.iter().all(Option::is_none);
+        let idle = !self.forwards() || self.connections.iter().all(Option::is_none);
         self.idle_since = idle.then(|| self.idle_since.unwrap_or(now));
     }
 
     fn idle_until(&self) -> Option<MonotonicUs> {
         self.idle_since.map(|since| since + IDLE_MAX)
+    }
+
+    fn forwards(&self) -> bool {
+        self.phase == Phase::Open
     }
 
     fn report_and_ask(&mut self, now: MonotonicUs, out: &mut Outbox) {
@@ -207,6 +223,7 @@ impl Room {
             let anyone = self.connections.iter().any(Option::is_some);
             self.next_report = anyone.then(|| now + REPORT_EVERY);
             if anyone {
+                self.toward.iter_mut().for_each(|direction| direction.evidence.expire(now));
                 let (to_fan, to_host) = self.carried();
                 out.tell(Event::Reported { call: self.call, to_fan, to_host });
             }
@@ -222,32 +239,31 @@ impl Room {
         connect(host, fan);
     }
 
-    fn cut(&mut self, out: &mut Outbox) {
-        if self.phase == Phase::Open {
-            self.phase = Phase::Cut;
-            out.tell(Event::LimitReached { call: self.call });
-        }
-    }
-
     /// Acts on what has been proven since.
-    fn note_proof(&mut self, out: &mut Outbox) {
+    fn note_proof(&mut self, now: MonotonicUs, out: &mut Outbox) {
         if !self.flowing && self.toward(Side::Fan).evidence.is_proven() {
             self.flowing = true;
             out.tell(Event::Flowing { call: self.call });
         }
+        self.review(now, out);
         self.close_if_settled(out);
     }
 
+    /// Whether no more of the host's media can be proven than is.
+    fn is_settled(&self) -> bool {
+        self.toward(Side::Fan).evidence.is_decided()
+            || self.connections[Side::Fan.index()].is_none()
+    }
+
     fn close_if_settled(&mut self, out: &mut Outbox) {
-        let settled = self.toward(Side::Fan).evidence.is_settled()
-            || self.connections[Side::Fan.index()].is_none();
-        if settled && matches!(self.phase, Phase::Closing { .. }) {
+        if self.is_settled() && matches!(self.phase, Phase::Closing { .. }) {
             self.finish(out);
         }
     }
 
     fn finish(&mut self, out: &mut Outbox) {
         self.phase = Phase::Closed;
+        self.toward.iter_mut().for_each(|direction| direction.evidence.give_up());
         let (to_fan, to_host) = self.carried();
         out.tell(Event::Closed { call: self.call, to_fan, to_host });
     }
@@ -267,13 +283,16 @@ impl Room {
             Side::Host => ElapsedMs(u64::MAX),
         }
     }
+}
 
-    /// A side's connection, and the other side's.
-    fn pair(&mut self, side: Side) -> (Option<&mut Connection>, Option<&mut Connection>) {
-        let [fan, host] = &mut self.connections;
-        match side {
-            Side::Fan => (fan.as_mut(), host.as_mut()),
-            Side::Host => (host.as_mut(), fan.as_mut()),
-        }
+/// A side's connection, and the other side's.
+const fn pair(
+    connections: &mut [Option<Connection>; 2],
+    side: Side,
+) -> (Option<&mut Connection>, Option<&mut Connection>) {
+    let [fan, host] = connections;
+    match side {
+        Side::Fan => (fan.as_mut(), host.as_mut()),
+        Side::Host => (host.as_mut(), fan.as_mut()),
     }
 }

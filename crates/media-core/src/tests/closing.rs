@@ -45,6 +45,8 @@ fn proof_that_never_comes_is_waited_for_two_seconds() {
     assert_eq!(closed(&call), None);
     call.pass(1);
     assert_eq!(closed(&call), Some((40, 20)));
+    let Some(Event::Closed { to_fan, .. }) = call.events.last() else { panic!() };
+    assert_eq!(to_fan.lost_ms, ElapsedMs(20), "in the end all is either proven or lost");
 }
 
 #[test]
@@ -62,8 +64,8 @@ fn nobody_joins_a_closing_room() {
     call.input(Input::Join { leg: leg(Side::Host), negotiated: negotiated(3) });
     call.input(Input::SetLimit { call: CALL, funded: ElapsedMs(0) });
     call.confirm(&[2]);
-    // The limit was lowered below what is proven: that stays, and nothing is added.
-    assert_eq!(closed(&call), Some((40, 20)));
+    // The limit was lowered below what was forwarded: that stays, and so does its proof.
+    assert_eq!(closed(&call), Some((40, 40)));
     assert!(!call.events.contains(&Event::LimitReached { call: CALL }));
 }
 

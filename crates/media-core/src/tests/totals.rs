@@ -1,7 +1,8 @@
 //! The bill's basis: forwarded and proven time, and the cut.
 
 use super::call::{CALL, Call, leg};
-use super::client::{AUDIO, AUDIO_SSRC, negotiated};
+use super::client::{AUDIO, AUDIO_SSRC, VIDEO, VIDEO_SSRC, negotiated};
+use crate::rtp::Outgoing;
 use crate::*;
 use proptest::prelude::*;
 use units::{ElapsedMs, MonotonicUs};
@@ -63,10 +64,11 @@ fn the_call_is_cut_at_the_last_funded_millisecond() {
     let mut call = Call::new(50);
     speak(&mut call, 0..10);
     assert_eq!(call.fan.packets().len(), 4, "0, 20, 40 and the one in which 50 lies");
-    assert_eq!(limit_reached(&call), 1);
     call.confirm(&[0, 1, 2]);
     assert_eq!(to_fan(&mut call), "50/40");
+    assert_eq!(limit_reached(&call), 0);
     call.confirm(&[3]);
+    assert_eq!(limit_reached(&call), 1);
     assert_eq!(to_fan(&mut call), "50/50");
     let datagram = call.fan.rtp(AUDIO, AUDIO_SSRC, 1, b"hello");
     call.send(Side::Fan, datagram);
@@ -83,9 +85,90 @@ fn a_call_without_funds_is_cut_at_once() {
 }
 
 #[test]
+fn what_was_lost_before_the_cut_is_made_good_behind_it() {
+    let mut call = Call::new(100);
+    speak(&mut call, 0..10);
+    assert_eq!(call.fan.packets().len(), 6);
+    // The fan's keys were not ready for the first three. That becomes known 80 ms after the cut.
+    call.confirm(&[3, 5]);
+    assert_eq!(limit_reached(&call), 0);
+    speak(&mut call, 10..20);
+    assert_eq!(call.fan.packets().len(), 1, "the silence of 100 ms was media too");
+    call.confirm(&[6]);
+    assert_eq!(limit_reached(&call), 1);
+    let carried = call.totals().0;
+    assert_eq!((carried.proven_ms, carried.lost_ms), (ElapsedMs(100), ElapsedMs(60)));
+    assert_eq!(carried.forwarded_ms, ElapsedMs(160));
+}
+
+#[test]
+fn the_end_is_told_without_the_last_proof_after_two_seconds() {
+    let mut call = Call::new(50);
+    speak(&mut call, 0..4);
+    call.pass(1_979);
+    assert_eq!(limit_reached(&call), 0);
+    call.pass(1);
+    assert_eq!(limit_reached(&call), 1);
+    // What is lost afterwards makes no room: the end has been told.
+    call.confirm(&[2]);
+    set_limit(&mut call, 50);
+    speak(&mut call, 4..8);
+    assert_eq!(call.fan.packets().len(), 4);
+    set_limit(&mut call, 51);
+    speak(&mut call, 8..12);
+    assert_eq!(
+        call.fan.packets().len(),
+        4,
+        "the first is no media, the others are 20, 20 and 1 ms"
+    );
+}
+
+#[test]
+fn the_end_is_told_at_once_if_nobody_is_there_to_prove_it() {
+    let mut call = Call::new(50);
+    speak(&mut call, 0..4);
+    assert_eq!(limit_reached(&call), 0);
+    call.input(Input::Leave { leg: leg(Side::Fan) });
+    assert_eq!(limit_reached(&call), 1);
+}
+
+#[test]
+fn the_last_packet_is_repeated_until_it_is_confirmed() {
+    let mut call = Call::new(50);
+    speak(&mut call, 0..10);
+    let last = call.fan.raw.clone().into_iter().rfind(|raw| raw[1] & 0x7f == 101).unwrap();
+    let seen = |call: &Call| call.fan.raw.iter().filter(|raw| **raw == last).count();
+    assert_eq!(seen(&call), 2, "once when it was due, once 100 ms later");
+    call.pass(300);
+    assert_eq!(seen(&call), 5);
+    call.confirm(&[0, 1, 2, 3]);
+    call.pass(1_000);
+    assert_eq!(seen(&call), 5);
+    assert_eq!(to_fan(&mut call), "50/50");
+    assert_eq!(call.totals().0.packets, 4);
+}
+
+#[test]
+fn a_packet_is_not_repeated_under_other_keys_nor_behind_a_new_limit() {
+    let mut call = Call::new(50);
+    speak(&mut call, 0..4);
+    call.rejoin(Side::Fan, negotiated(3));
+    call.pass(1_000);
+    assert!(call.fan.packets().is_empty());
+    set_limit(&mut call, 70);
+    speak(&mut call, 4..6);
+    set_limit(&mut call, 1_000);
+    set_limit(&mut call, 10);
+    call.fan.raw.clear();
+    call.pass(1_000);
+    assert_eq!(call.fan.raw, [[0u8; 0]; 0]);
+}
+
+#[test]
 fn a_raised_limit_lets_a_cut_call_go_on_without_a_gap() {
     let mut call = Call::new(20);
     speak(&mut call, 0..5);
+    call.confirm(&[0, 1]);
     set_limit(&mut call, 20);
     assert_eq!(limit_reached(&call), 1);
     set_limit(&mut call, 1_000);
@@ -93,6 +176,7 @@ fn a_raised_limit_lets_a_cut_call_go_on_without_a_gap() {
     let sequences: Vec<_> = call.fan.packets().iter().map(|p| p.sequence - 4_096).collect();
     assert_eq!(sequences, [0, 1, 2, 3, 4]);
     set_limit(&mut call, 10);
+    call.confirm(&[2, 3, 4]);
     assert_eq!(limit_reached(&call), 2);
     assert_eq!(call.totals().0.forwarded_ms, ElapsedMs(140), "nothing is taken back");
 }
@@ -218,6 +302,50 @@ fn loss_on_the_way_to_us_is_not_held_against_the_listener() {
     assert_eq!(to_fan(&mut call), "1580/1580");
 }
 
+#[test]
+fn picture_silence_and_frozen_time_are_told_of_both_directions() {
+    for side in Side::ALL {
+        let mut call = Call::new(60_000);
+        // Four seconds: a frame every 100 ms but for one pause of 1,600 ms; silence in the last.
+        for tenth in 0..=40u16 {
+            if !(21..36).contains(&tenth) {
+                let datagram = call.client(side).rtp(VIDEO, VIDEO_SSRC, tenth, &[0x10, 0, 5]);
+                call.send(side, datagram);
+            }
+            let header = call.client(side).header(AUDIO, AUDIO_SSRC, tenth);
+            let audio_level = Some(if tenth >= 30 { 0x7f } else { 0x7f & 99 });
+            let header = Outgoing { audio_level, ..header };
+            let datagram = call.client(side).seal(header, b"sound");
+            call.send(side, datagram);
+            call.pass(100);
+        }
+        let at = MonotonicUs(call.now_us);
+        let arrivals: Vec<_> = (0..67).map(|number| (number, at)).collect();
+        call.control(side.other(), |bytes| {
+            crate::rtcp::write_transport_feedback(bytes, (1, 2), 0, 0, &arrivals);
+        });
+        let (to_fan, to_host) = call.totals();
+        let carried = if side == Side::Host { to_fan } else { to_host };
+        assert_eq!(carried.proven_ms, ElapsedMs(4_000), "{side:?}");
+        assert_eq!((carried.video_ms, carried.frozen_ms), (ElapsedMs(3_400), ElapsedMs(600)));
+        assert_eq!(carried.silent_ms, ElapsedMs(1_000));
+    }
+}
+
+#[test]
+fn a_client_that_tells_no_levels_is_silent_only_in_empty_packets() {
+    let mut call = Call::new(60_000);
+    for (sequence, payload) in [b"sound", &b"x0"[..], b"x", b"x0", b"sound"].iter().enumerate() {
+        let header = call.host.header(AUDIO, AUDIO_SSRC, sequence as u16);
+        let datagram = call.host.seal(Outgoing { audio_level: None, ..header }, payload);
+        call.send(Side::Host, datagram);
+        call.pass(400);
+    }
+    call.confirm(&[0, 1, 2, 3, 4]);
+    let carried = call.totals().0;
+    assert_eq!((carried.proven_ms, carried.silent_ms), (ElapsedMs(1_600), ElapsedMs(800)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     /// Any mix of loss, silence, late and lost feedback and limits.
@@ -242,18 +370,25 @@ proptest! {
             }
             call.pass(ms % 60);
         }
+        call.pass(2_000);
         let carried = call.totals().0;
         let passed = (call.now_us - began) / 1_000;
-        prop_assert!(carried.proven_ms <= carried.forwarded_ms);
-        prop_assert!(carried.forwarded_ms.0 <= funded.min(passed));
-        prop_assert_eq!(limit_reached(&call) == 1, carried.forwarded_ms.0 == funded);
+        let (proven, lost) = (carried.proven_ms.0, carried.lost_ms.0);
+        prop_assert!(proven + lost <= carried.forwarded_ms.0);
+        prop_assert!(carried.forwarded_ms.0 <= passed);
+        let provable = carried.forwarded_ms.0 - lost;
+        prop_assert!(provable <= funded);
+        prop_assert!(limit_reached(&call) == 1 || limit_reached(&call) == 0 && provable < funded);
         let all: Vec<_> = (0..sent).collect();
         if sent > 0 {
             call.confirm(&all);
-            // Every packet since the last one confirmed is proven now; nothing before is.
+            // Every packet since the last one confirmed is decided now.
             let settled = call.totals().0;
             prop_assert!(carried.proven_ms <= settled.proven_ms);
-            prop_assert!(settled.proven_ms <= settled.forwarded_ms);
+            prop_assert!(carried.lost_ms <= settled.lost_ms);
+            prop_assert!(settled.proven_ms.0 <= funded);
+            let decided = settled.proven_ms.0 + settled.lost_ms.0;
+            prop_assert_eq!(decided, settled.forwarded_ms.0);
         }
         call.input(Input::CloseRoom { call: CALL });
         call.pass(2_000);

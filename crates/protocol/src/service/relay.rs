@@ -21,10 +21,12 @@ pub enum RelayCommand {
     CloseRoom { call: CallId },
 }
 
-/// Meter to relay: forward the host's media until this much of it has gone out, in all.
+/// Meter to relay: forward the host's media until this much of it is proven, in all.
 ///
-/// The relay cuts at that very millisecond by its own clock, then says
-/// [`RelayEvent::LimitReached`]. A later message replaces an earlier one.
+/// The relay cuts at that very millisecond by its own clock: when what is proven or may still be
+/// (forwarded - lost) reaches the limit. If something of it turns out to be lost, it forwards as
+/// much again; when all is proven, or 2 s after the cut, it says [`RelayEvent::LimitReached`]. A
+/// later message replaces an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelayLimit {
     pub call: CallId,
@@ -70,14 +72,17 @@ pub struct Carried {
     pub forwarded_ms: ElapsedMs,
     /// The part of it that the receiving client's own RTCP confirmed. Lags by up to 2 s.
     pub proven_ms: ElapsedMs,
-    /// The part of it that can't be proven any more: proven + lost <= forwarded.
+    /// The part of it that can't be proven any more, because something later was confirmed, or
+    /// because its proof is 4 s overdue: proven + lost <= forwarded. In the last report they are
+    /// equal, up to the rounding of each to whole milliseconds.
     pub lost_ms: ElapsedMs,
-    /// The part of `proven_ms` with picture.
+    /// The part of `proven_ms` with picture that moves: until a second after each frame.
     pub video_ms: ElapsedMs,
-    /// The part of `proven_ms` in which the sender's microphone gave digital silence. Zero if its
-    /// client does not tell levels.
+    /// The part of `proven_ms` in which the sender's microphone gave digital silence (-100 dBov or
+    /// less by RFC 6464). What is not known to be silent is not counted.
     pub silent_ms: ElapsedMs,
-    /// The part of `proven_ms` in which a picture that had come stood still.
+    /// The part of `proven_ms` in which a picture that had come stood still for more than a second
+    /// and then went on within 10 s; none of it is in `video_ms`.
     pub frozen_ms: ElapsedMs,
     /// RTP packets and payload bytes sent on, without retransmissions.
     pub packets: u64,

@@ -134,7 +134,10 @@ impl Stage {
             let report = timeout(DEADLINE, self.meter.incoming.recv()).await;
             let Ok(Some(report)) = report else { panic!("no such report; at last {before:?}") };
             for carried in [report.to_fan, report.to_host] {
-                assert!(carried.proven_ms <= carried.forwarded_ms, "{report:?}");
+                let decided = carried.proven_ms.0 + carried.lost_ms.0;
+                assert!(decided <= carried.forwarded_ms.0, "{report:?}");
+                let shown = carried.video_ms.0 + carried.frozen_ms.0;
+                assert!(shown.max(carried.silent_ms.0) <= carried.proven_ms.0, "{report:?}");
             }
             if let Some(before) = before.filter(|before| before.call == report.call) {
                 assert!(

@@ -7,9 +7,11 @@
 #![deny(clippy::float_arithmetic)]
 
 mod command;
+mod credit_rules;
 mod media;
 mod plan;
 mod posting;
+mod processing;
 pub mod receipt;
 mod record;
 mod share_tiers;
@@ -17,11 +19,13 @@ mod split;
 mod tariff;
 
 pub use command::{Answer, Command, Held, Question};
+pub use credit_rules::{CreditRules, EarlyDrop, HostSilent, PictureFrozen, RuleCredit, Stretch};
 pub use media::{Counted, Flow, Proven};
 pub use plan::{Change, Plan};
 pub use posting::{
     Account, Entry, Posting, charge_postings, chargeback_postings, credit_postings, month_postings,
 };
+pub use processing::{ProcessingFee, captured, gross_for};
 pub use record::{
     Applied, Checkpoint, Credit, CreditKind, Crediting, End, EndReason, EvidenceRecord, LiveCall,
     OpenCall, Opening, Payer, Receipt, RefundReason, Settled, Settlement, Spend, SpendKind,

@@ -161,7 +161,6 @@ impl Plan {
 
     /// The exact price of `proven` in micro-coins times 60,000: what differences are taken of, so
     /// that only their sum is rounded. Pulse and minimum are left out.
-    #[cfg_attr(not(test), expect(dead_code, reason = "credits by rule price seconds with it"))]
     pub(crate) fn exact_numerator(&self, proven: Proven) -> u128 {
         self.exact(proven).numerator
     }
@@ -221,7 +220,8 @@ fn fee_numerator(tariff: &Tariff) -> u128 {
     u128::from(tariff.connect_fee.micro()) * MS_PER_MINUTE
 }
 
-fn whole_micro(numerator: u128) -> MicroCoins {
+/// Micro-coins of a sum times 60,000, rounded down; at most [`MicroCoins::MAX`].
+pub(crate) fn whole_micro(numerator: u128) -> MicroCoins {
     u64::try_from(numerator / MS_PER_MINUTE)
         .ok()
         .and_then(|micro| MicroCoins::new(micro).ok())

@@ -147,7 +147,7 @@ impl CreditRules {
         .filter_map(|(reason, payer, price, runs)| {
             let amount = price.min(left);
             left = left.saturating_sub(amount);
-            let proof = runs.iter().map(|run| stretch(run)).collect();
+            let proof = runs.iter().map(stretch).collect();
             rule_credit(receipt, reason, payer, amount, proof)
         })
         .collect()

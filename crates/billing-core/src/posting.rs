@@ -195,3 +195,6 @@ pub fn month_postings(host: &UserId, month: &str, k: u32, amount: MicroCoins) ->
     let row = Posting { entry, n: 0, from, to, amount };
     if amount > MicroCoins::ZERO { vec![row] } else { Vec::new() }
 }
+
+#[cfg(test)]
+mod tests;

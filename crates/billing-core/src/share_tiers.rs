@@ -287,3 +287,6 @@ impl From<ShareTiers> for TiersSetting {
         Self { host_share_bps, mode, tiers, hosts }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,10 +13,11 @@ use std::fmt::Write as _;
 #[exclude = "package.json"]
 struct Web;
 
-/// The file at `path`, or `index.html` for the root.
+/// The file at `path`; pages stand at addresses without `.html`.
 pub(crate) fn serve(path: &str, asked: &HeaderMap) -> Response {
     let path = match path.trim_start_matches('/') {
         "" => "index.html",
+        "receipt" => "receipt.html",
         path => path,
     };
     let Some(file) = Web::get(path) else { return Problem::not_found().into_response() };

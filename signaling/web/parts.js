@@ -66,6 +66,16 @@ export function emptyState(glyph, title, lead, action = null) {
   return h("div", { class: "empty" }, h("span", { class: "empty-sign" }, icon(glyph)), h("h2", {}, title), h("p", {}, lead), action);
 }
 
+/** An amount to the last micro-coin. `data-micro` holds it exactly. */
+export function exactAmount(micro, testid) {
+  return h("span", { class: "money", testid, "data-micro": micro }, h("span", { class: "amount" }, coinsExactly(micro)));
+}
+
+/** A line of a bill: what, and how much. */
+export function line(label, ...values) {
+  return h("div", { class: "line" }, h("dt", {}, label), h("dd", {}, values));
+}
+
 /** The "/ min" behind a price. */
 export function perMinute() {
   return h("span", { class: "per" }, t("app.per_min"));

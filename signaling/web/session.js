@@ -23,7 +23,7 @@ export class Session extends EventTarget {
   tickAt = 0;
   /** The last `call.low_funds` of this call, or null. */
   lowFunds = null;
-  /** `{call, reason, receipt}` of the call that just ended, until it is put away. */
+  /** `{call, reason, receipt, credits}` of the call that just ended, until it is put away. */
   ended = null;
   media = null;
   /** A host's wish to be called, kept over reloads and lost sessions. */
@@ -54,6 +54,7 @@ export class Session extends EventTarget {
     on("call.tick", (tick) => this.#ticked(tick));
     on("call.low_funds", (warning) => this.#warned(warning));
     on("call.ended", (ended) => this.#callEnded(ended));
+    on("call.credited", (credited) => this.#callCredited(credited));
     on("fault", (error) => this.#notice(null, error));
   }
 
@@ -223,6 +224,12 @@ export class Session extends EventTarget {
     }
     if (receipt || !this.#toldInPassing(call, reason)) this.ended = { call, reason, receipt };
     if (call.you === "fan") this.#ask(this.client.balance());
+  }
+
+  /** Coins that went back after the bill: with the receipt if that is still shown, else in passing. */
+  #callCredited({ call, credits }) {
+    if (this.ended?.call.call === call) this.ended = { ...this.ended, credits };
+    else if (this.role === "fan") this.#notice("notice.credited");
   }
 
   /** A call that ended before this page knew of it, from its receipt. */

@@ -19,6 +19,8 @@ async fn the_pages_are_served_with_strict_headers() {
     for (path, media_type) in [
         ("/", "text/html; charset=utf-8"),
         ("/index.html", "text/html; charset=utf-8"),
+        ("/receipt", "text/html; charset=utf-8"),
+        ("/receipt/verify.js", "text/javascript; charset=utf-8"),
         ("/client.js", "text/javascript; charset=utf-8"),
     ] {
         let page = get(&stage, path).await;

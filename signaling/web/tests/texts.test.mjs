@@ -39,7 +39,7 @@ test("every error code of the protocol has a text in both languages", () => {
 });
 
 test("every error that client.js makes has a text in both languages", () => {
-  const source = read("../client.js") + read("../demo.js");
+  const source = read("../client.js") + read("../demo.js") + read("../receipt/fetch.js");
   const codes = [...source.matchAll(/"((?:client|session|device)\.[a-z_]+)"/g)].map(([, code]) => code);
   assert.ok(codes.length >= 8);
   for (const code of codes) {
@@ -60,7 +60,7 @@ test("every reason a call can end for has a text", () => {
 
 const folder = new URL("..", import.meta.url);
 const sources = readdirSync(folder, { recursive: true })
-  .filter((name) => /^(views\/)?\w+\.js$/.test(name) && name !== "client.js")
+  .filter((name) => /^((views|receipt)\/)?\w+\.js$/.test(name) && name !== "client.js")
   .map((name) => read(`../${name}`));
 
 test("every text that a view asks for by name exists", () => {

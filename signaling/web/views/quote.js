@@ -3,7 +3,7 @@
 import { avatar, h, mark, put, show } from "../dom.js";
 import { duration } from "../format.js";
 import { errorText, t } from "../i18n.js";
-import { button, during, money, perMinute } from "../parts.js";
+import { button, during, line, money, perMinute } from "../parts.js";
 
 /** Asks for a quote and opens the sheet. Rejects if there is no quote to be had. */
 export async function openQuote(app, host, medium) {
@@ -107,8 +107,4 @@ class QuoteSheet {
     put(this.problem, errorText(error));
     mark(this.problem, { "data-code": error.code });
   }
-}
-
-function line(label, ...values) {
-  return h("div", { class: "line" }, h("dt", {}, label), h("dd", {}, values));
 }

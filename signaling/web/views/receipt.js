@@ -1,9 +1,10 @@
 /** After a call: what it cost, to the micro-coin, and why it ended. */
 
-import { avatar, h, mark } from "../dom.js";
-import { clock, coinsExactly, moment, percent, secondsExactly } from "../format.js";
+import { avatar, h, icon, mark } from "../dom.js";
+import { clock, moment, percent, secondsExactly } from "../format.js";
+import { saveReceipt, signedReceipt } from "../receipt/fetch.js";
 import { t } from "../i18n.js";
-import { button, heading, money, perMinute } from "../parts.js";
+import { button, during, exactAmount as amount, heading, line, money, perMinute } from "../parts.js";
 
 export function receiptView(app) {
   const { session } = app;
@@ -16,7 +17,7 @@ export function receiptView(app) {
     if (session.ended && session.ended !== shown) {
       shown = session.ended;
       const focused = node.contains(document.activeElement);
-      ({ balance, title } = fill(node, session));
+      ({ balance, title } = fill(node, app));
       if (focused) node.querySelector("h1")?.focus({ preventScroll: true });
     }
     balance.set(session.balance);
@@ -25,8 +26,9 @@ export function receiptView(app) {
   return { node, update, title: () => title };
 }
 
-function fill(node, session) {
-  const { call, reason, receipt } = session.ended;
+function fill(node, app) {
+  const { session } = app;
+  const { call, reason, receipt, credits = [] } = session.ended;
   const host = call.you === "host";
   // A call that ended unseen has no receipt here, and yet may have cost something.
   const unseen = reason === "gone";
@@ -46,8 +48,10 @@ function fill(node, session) {
       unseen ? null : h("p", { class: "receipt-total" }, h("span", { class: "receipt-headline" }, headline), total.node),
       h("p", { class: "receipt-reason", testid: "receipt-reason", "data-reason": reason }, reasonText(call, reason)),
       receipt ? lines(call, receipt, host) : null,
+      credits.length > 0 ? givenBack(credits) : null,
       receipt ? h("p", { class: "fine" }, t("receipt.fine_print")) : null,
     ),
+    ...(receipt ? [keeping(app, receipt.call)] : []),
     ...(host ? [] : [h("p", { class: "receipt-balance" }, t("receipt.balance"), " ", balance.node)]),
     close,
   );
@@ -58,14 +62,20 @@ function fill(node, session) {
 
 function lines(call, receipt, host) {
   const { host_share_bps: bps } = receipt;
+  const cameraOff = receipt.medium === "video" && receipt.video_ms < receipt.proven_ms;
   return h(
     "dl",
     { class: "lines" },
     line(t("receipt.medium"), t(`incoming.${receipt.medium}`)),
     line(t("receipt.rate"), amount(receipt.rate_micro_per_min), perMinute()),
-    line(t("receipt.proven"), h("span", { testid: "receipt-proven", "data-ms": receipt.proven_ms }, `${clock(receipt.proven_ms)} `, h("small", {}, `(${secondsExactly(receipt.proven_ms)})`))),
+    ...(cameraOff ? [line(t("receipt.voice_rate"), amount(receipt.voice_rate_micro_per_min), perMinute())] : []),
+    line(t("receipt.proven"), length(receipt.proven_ms, "receipt-proven")),
+    ...(cameraOff ? [line(t("receipt.with_picture"), length(receipt.video_ms))] : []),
+    receipt.silent_ms > 0 ? line(t("receipt.silent"), length(receipt.silent_ms)) : null,
+    receipt.frozen_ms > 0 ? line(t("receipt.frozen"), length(receipt.frozen_ms)) : null,
     receipt.free_ms > 0 ? line(t("quote.free"), clock(receipt.free_ms)) : null,
     host ? line(t("receipt.charged"), amount(receipt.charged_micro, "receipt-charged")) : null,
+    !host && receipt.promo_micro > 0 ? line(t("receipt.promo"), amount(receipt.promo_micro, "receipt-promo")) : null,
     line(t("receipt.host", { percent: percent(bps) }), amount(receipt.host_micro, "receipt-host")),
     line(t("receipt.platform", { percent: percent(10_000 - bps) }), amount(receipt.platform_micro, "receipt-platform")),
     line(t("receipt.started"), moment(receipt.accepted_at_unix_ms)),
@@ -74,12 +84,24 @@ function lines(call, receipt, host) {
   );
 }
 
-function amount(micro, testid) {
-  return h("span", { class: "money", testid, "data-micro": micro }, h("span", { class: "amount" }, coinsExactly(micro)));
+function length(ms, testid) {
+  return h("span", { testid, "data-ms": ms }, `${clock(ms)} `, h("small", {}, `(${secondsExactly(ms)})`));
 }
 
-function line(label, ...values) {
-  return h("div", { class: "line" }, h("dt", {}, label), h("dd", {}, values));
+/** What the call gave back by itself. */
+function givenBack(credits) {
+  const credit = ({ reason, amount_micro: micro }) => line(t(`credit.${reason}`), amount(micro, "receipt-credit"));
+  return [h("h2", { class: "receipt-credits" }, t("credit.title")), h("dl", { class: "lines" }, credits.map(credit))];
+}
+
+/** The signed receipt, to keep and to check. */
+function keeping(app, call) {
+  const save = button({ glyph: "save", text: t("receipt.save"), testid: "receipt-save" });
+  const keep = async () => saveReceipt(call, await signedReceipt(call, app.session.person.token));
+  save.addEventListener("click", during(save, keep, (error) => app.tell(error)));
+  // The new tab gets a copy of this one's session storage, and with it who may have the receipt.
+  const check = h("a", { class: "button quiet", href: `/receipt#call=${call}`, target: "_blank", rel: "opener", testid: "receipt-check" }, icon("check"), h("span", { class: "button-text" }, t("receipt.check")));
+  return h("div", { class: "receipt-keeping" }, save, check);
 }
 
 function reasonText(call, reason) {

@@ -27,7 +27,8 @@ pub struct WalletRow {
     pub owed: MicroCoins,
 }
 
-/// A call. `live.charged` and `live.proven` are the last checkpoint's, or final.
+/// A call. `live.charged` and `live.proven` are the last checkpoint's, or final; `live.records` is
+/// raised by every checkpoint that brings evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRow {
     pub live: LiveCall,

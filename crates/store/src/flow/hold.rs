@@ -18,7 +18,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     /// As the ledger and hot balances; leases may have been taken, and are taken over next time.
     pub async fn hold(&self, claim: u16, ttl: ElapsedMs) -> Result<Held, Error> {
         let meter = self.options.meter;
-        let (mut leases, _) = self.ledger.renew(meter, ttl).await?;
+        let (mut leases, owners) = self.ledger.renew(meter, ttl).await?;
         let renewed: BTreeMap<Shard, Epoch> =
             leases.iter().map(|lease| (lease.shard, lease.epoch)).collect();
         {
@@ -32,7 +32,6 @@ impl<H: Hot, L: Ledger> Store<H, L> {
             leases.extend(self.ledger.claim(meter, claim, ttl).await?);
         }
         let adopted = if leases.is_empty() { Vec::new() } else { self.take_over(&leases).await? };
-        let (_, owners) = self.ledger.renew(meter, ttl).await?;
         let shards = self.owned().epochs.keys().copied().collect();
         Ok(Held { shards, adopted, owners })
     }

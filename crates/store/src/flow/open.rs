@@ -70,5 +70,6 @@ fn new_call(open: &OpenCall) -> LiveCall {
         seen_at: open.at,
         proven: Proven::ZERO,
         charged: Coins::ZERO,
+        records: 0,
     }
 }

@@ -22,6 +22,8 @@ pub(super) fn settle(
 ) -> Coins {
     let known = row.live.charged;
     row.live.proven = row.live.proven.merge(settlement.target.proven);
+    let next = settlement.evidence.iter().map(|record| record.n + 1).max().unwrap_or(0);
+    row.live.records = row.live.records.max(next);
     let plan = Plan { tariff: row.live.terms.tariff, changes: row.live.changes.clone() };
     let bill = plan.charge(row.live.proven).max(total(known));
     let reached = reached.unwrap_or(known);

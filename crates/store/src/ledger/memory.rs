@@ -23,6 +23,8 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Books {
     leases: BTreeMap<Shard, Owner>,
+    /// Until when each owner counts as one.
+    owners: BTreeMap<MeterId, UnixMs>,
     wallets: BTreeMap<UserId, WalletRow>,
     calls: BTreeMap<CallId, CallRow>,
     /// Open calls by fan.
@@ -93,16 +95,18 @@ impl Ledger for Memory {
 
     async fn renew(&self, owner: MeterId, ttl: ElapsedMs) -> Result<(Vec<Lease>, u16), Error> {
         let (now, mut books) = (self.now(), self.books.lock().await);
+        let until = UnixMs(now.0.saturating_add(ttl.0));
+        books.owners.retain(|_, until| *until > now);
+        books.owners.insert(owner, until);
+        let owners = u16::try_from(books.owners.len()).unwrap_or(u16::MAX);
         let mut held = Vec::new();
-        let mut owners = BTreeSet::new();
         for (shard, lease) in &mut books.leases {
             if lease.meter == Some(owner) && lease.until > now {
-                lease.until = UnixMs(now.0.saturating_add(ttl.0));
+                lease.until = until;
                 held.push(Lease { shard: *shard, epoch: lease.epoch });
             }
-            owners.extend(lease.meter.filter(|_| lease.until > now));
         }
-        Ok((held, u16::try_from(owners.len()).unwrap_or(u16::MAX)))
+        Ok((held, owners))
     }
 
     async fn release(&self, owner: MeterId, shards: &[Shard]) -> Result<(), Error> {
@@ -210,6 +214,8 @@ impl Transaction for MemoryTx {
             if row.charged.max(known.live.charged) == row.charged {
                 known.live.charged = row.charged;
             }
+            let next = row.evidence.iter().map(|record| record.n + 1).max().unwrap_or(0);
+            known.live.records = known.live.records.max(next);
             self.put(|books| &mut books.calls, row.call, known);
             for record in &row.evidence {
                 if !self.books.evidence.contains_key(&(row.call, record.n)) {

@@ -1,8 +1,8 @@
 //! What the tests say in few words: users, calls, credits, and stores to try them on.
 
 use billing_core::{
-    Change, Credit, CreditKind, End, EndReason, OpenCall, Payer, Plan, Proven, RefundReason,
-    Settlement, Spend, SpendKind, Target, Tariff, Terms,
+    Change, Checkpoint, Credit, CreditKind, End, EndReason, EvidenceRecord, OpenCall, Payer, Plan,
+    Proven, RefundReason, Settled, Settlement, Spend, SpendKind, Target, Tariff, Terms,
 };
 use std::sync::Arc;
 use store::{Hot, Ledger, Options, Store, hot, ledger};
@@ -102,15 +102,75 @@ pub(crate) fn change(number: u32, from_ms: u64, per_minute: u64) -> Change {
     Change { n: number, from: Proven::voice(ElapsedMs(from_ms)), rates: Rates::flat(rate) }
 }
 
-/// A store that holds every shard.
-pub(crate) async fn holding<H: Hot, L: Ledger>(hot: H, ledger: L, options: Options) -> Store<H, L> {
-    let store = Store::new(hot, ledger, options);
-    let held = store.hold(1_024, TTL).await.unwrap();
-    assert_eq!(held.shards.len(), 1_024);
-    store
+/// Hot balances and a ledger.
+pub(crate) struct Pair<H, L> {
+    pub(crate) hot: Arc<H>,
+    pub(crate) ledger: Arc<L>,
 }
 
-/// The model pair.
-pub(crate) async fn memory() -> Store<Arc<hot::Memory>, Arc<ledger::Memory>> {
-    holding(Arc::default(), Arc::default(), Options::new(meter(1))).await
+pub(crate) type Shared<H, L> = Store<Arc<H>, Arc<L>>;
+
+impl Pair<hot::Memory, ledger::Memory> {
+    /// The model of both.
+    pub(crate) async fn memory() -> (Self, ()) {
+        (Self { hot: Arc::default(), ledger: Arc::default() }, ())
+    }
+}
+
+impl<H: Hot, L: Ledger> Pair<H, L> {
+    /// A store in the name of a meter, which holds nothing yet.
+    pub(crate) fn store(&self, options: Options) -> Shared<H, L> {
+        Store::new(Arc::clone(&self.hot), Arc::clone(&self.ledger), options)
+    }
+
+    /// A store that holds every shard.
+    pub(crate) async fn holding(&self) -> Shared<H, L> {
+        let store = self.store(Options::new(meter(1)));
+        let held = store.hold(1_024, TTL).await.unwrap();
+        assert_eq!(held.shards.len(), 1_024);
+        store
+    }
+}
+
+/// Whether hot balances and the ledger agree, whichever shards are asked for.
+pub(crate) async fn agree<H: Hot, L: Ledger>(store: &Shared<H, L>) {
+    for _ in 0..16 {
+        let differences = store.reconcile().await.unwrap();
+        assert!(differences.iter().all(|(_, found)| *found == 0), "{differences:?}");
+    }
+}
+
+/// Applies one target; what the call was charged and what is left.
+pub(crate) async fn tick<H: Hot, L: Ledger>(
+    store: &Shared<H, L>,
+    n: u8,
+    media_ms: u64,
+) -> (Coins, MicroCoins) {
+    let applied = store.apply(UnixMs(5), &[target(n, media_ms)]).await.unwrap();
+    let [(of, charged)] = applied.charged[..] else { panic!("{applied:?}") };
+    let [(_, funds)] = applied.funds[..] else { panic!("{applied:?}") };
+    assert_eq!(of, call(n));
+    (charged, funds)
+}
+
+/// Writes a call's progress down as it is in hot balances.
+pub(crate) async fn checkpoint<H: Hot, L: Ledger>(
+    store: &Shared<H, L>,
+    n: u8,
+    media_ms: u64,
+    evidence: Vec<EvidenceRecord>,
+) {
+    let (charged, _) = tick(store, n, media_ms).await;
+    let Target { call, fan, proven, .. } = target(n, media_ms);
+    let row = Checkpoint { call, fan, proven, charged, evidence };
+    store.checkpoint(UnixMs(6), &[row]).await.unwrap();
+}
+
+/// Settles one call.
+pub(crate) async fn settle<H: Hot, L: Ledger>(
+    store: &Shared<H, L>,
+    settlement: Settlement,
+) -> Settled {
+    let [settled] = &store.settle(&[settlement]).await.unwrap()[..] else { panic!("one") };
+    settled.clone()
 }

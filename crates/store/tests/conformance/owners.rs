@@ -1,0 +1,90 @@
+//! The rules of shards and their owners.
+
+use crate::books::*;
+use billing_core::{Settled, Spending};
+use store::{Error, Hot, Ledger, Options};
+use units::{MicroCoins, Shard, UnixMs};
+
+pub(crate) async fn a_shard_has_one_owner_at_a_time<H: Hot, L: Ledger>(pair: Pair<H, L>) {
+    let (first, second) = (pair.store(Options::new(meter(1))), pair.store(Options::new(meter(2))));
+    let held = first.hold(1_024, TTL).await.unwrap();
+    assert_eq!((held.shards.len(), held.owners), (1_024, 1));
+    let held = second.hold(1_024, TTL).await.unwrap();
+    assert_eq!((held.shards.len(), held.owners), (0, 2));
+    let given: Vec<Shard> = Shard::all().filter(|shard| shard.number() % 2 == 0).collect();
+    first.release(&given).await.unwrap();
+    assert_eq!(second.hold(1_024, TTL).await.unwrap().shards, given);
+    let held = first.hold(0, TTL).await.unwrap();
+    assert!(held.shards.iter().all(|shard| shard.number() % 2 == 1));
+    assert_eq!((held.shards.len(), held.owners), (512, 2));
+    assert!(matches!(
+        (Shard::of(&user(0)).number() % 2, first.credit(&credit("a", 0, "1")).await),
+        (0, Err(Error::NotHeld(_))) | (1, Ok(_))
+    ));
+}
+
+/// The first owner believes that it still holds what the second one took.
+pub(crate) async fn an_earlier_owner_is_fenced_off<H: Hot, L: Ledger>(pair: Pair<H, L>) {
+    let first = pair.holding().await;
+    first.credit(&credit("a", 0, "5")).await.unwrap();
+    first.open_call(&open(0, "0")).await.unwrap();
+    let all: Vec<Shard> = Shard::all().collect();
+    pair.ledger.release(meter(1), &all).await.unwrap();
+    let second = pair.store(Options::new(meter(2)));
+    assert_eq!(second.hold(1_024, TTL).await.unwrap().adopted.len(), 1);
+    let refused = first.apply(UnixMs(5), &[target(0, 60_000)]).await;
+    assert!(matches!(refused, Err(Error::Fenced(shard)) if shard == Shard::of(&user(0))));
+    // It knows that by now.
+    assert_eq!(first.apply(UnixMs(5), &[target(0, 60_000)]).await.unwrap().charged, []);
+    assert!(matches!(first.settle(&[settlement(0, 60_000)]).await, Err(Error::NotHeld(_))));
+    assert!(matches!(first.credit(&credit("b", 0, "1")).await, Err(Error::NotHeld(_))));
+    let other = first.credit(&credit("b", 1, "1")).await;
+    assert!(matches!(other, Err(Error::Fenced(_))), "{other:?}");
+    assert_eq!(tick(&second, 0, 30_000).await, (kinds("0.5+0"), coins("4.5")));
+    assert_eq!(second.funds(&user(1)).await.unwrap(), MicroCoins::ZERO);
+    agree(&second).await;
+}
+
+/// What an owner took beyond the last checkpoint has no evidence any more.
+pub(crate) async fn a_later_owner_goes_on_where_the_ledger_is<H: Hot, L: Ledger>(pair: Pair<H, L>) {
+    let first = pair.holding().await;
+    first.credit(&credit("a", 0, "5")).await.unwrap();
+    first.open_call(&open(0, "0")).await.unwrap();
+    checkpoint(&first, 0, 30_000, Vec::new()).await;
+    tick(&first, 0, 90_000).await;
+    assert_eq!(first.funds(&user(0)).await.unwrap(), coins("3.5"));
+    first.release(&Shard::all().collect::<Vec<_>>()).await.unwrap();
+    let second = pair.store(Options::new(meter(2)));
+    let held = second.hold(1_024, TTL).await.unwrap();
+    let [live] = &held.adopted[..] else { panic!("{held:?}") };
+    assert_eq!((live.charged, live.proven), (kinds("0.5+0"), target(0, 30_000).proven));
+    assert_eq!(second.funds(&user(0)).await.unwrap(), coins("4.5"));
+    assert_eq!(second.hold(1_024, TTL).await.unwrap().adopted, []);
+    let settled = settle(&second, settlement(0, 0)).await;
+    let Settled::Final { receipt, funds } = settled else { panic!("{settled:?}") };
+    assert_eq!((receipt.charged, funds), (kinds("0.5+0"), coins("4.5")));
+}
+
+pub(crate) async fn what_was_under_way_is_driven_on_by_the_next_owner<H: Hot, L: Ledger>(
+    pair: Pair<H, L>,
+) {
+    use store::{SpendRow, Transaction};
+    let first = pair.holding().await;
+    first.credit(&credit("a", 0, "5")).await.unwrap();
+    first.open_call(&open(0, "0")).await.unwrap();
+    // It stops just after it wrote them down.
+    let mut tx = pair.ledger.begin().await.unwrap();
+    for spend in [gift(1, 0, "2"), gift(2, 0, "9"), chargeback(3, 0, "4")] {
+        tx.put_spend(&SpendRow { spend, outcome: None }).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    first.release(&Shard::all().collect::<Vec<_>>()).await.unwrap();
+    let second = pair.store(Options::new(meter(2)));
+    second.hold(1_024, TTL).await.unwrap();
+    assert_eq!(second.funds(&user(0)).await.unwrap(), MicroCoins::ZERO);
+    let taken = |coins| Spending::Taken { coins: kinds(coins), funds: MicroCoins::ZERO };
+    assert_eq!(second.spend(&gift(1, 0, "2")).await.unwrap(), taken("2+0"));
+    assert_eq!(second.spend(&gift(2, 0, "9")).await.unwrap(), Spending::NoFunds);
+    assert_eq!(second.spend(&chargeback(3, 0, "4")).await.unwrap(), taken("3+0"));
+    agree(&second).await;
+}

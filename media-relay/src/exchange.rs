@@ -89,7 +89,18 @@ impl Exchange {
                 exchange.serving = Some(call);
                 exchange.close(now, call);
             }
+            RelayCommand::CloseAll => {
+                for call in exchange.rooms.keys().copied().collect::<Vec<_>>() {
+                    exchange.serving = Some(call);
+                    exchange.close(now, call);
+                }
+            }
         });
+    }
+
+    /// Whether no room is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
     }
 
     /// Replaces a call's limit.

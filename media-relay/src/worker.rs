@@ -11,10 +11,15 @@ use std::net::SocketAddr;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::trace;
+use units::ElapsedMs;
 
 /// Datagrams read before commands and timers get their turn. More would delay a cut; fewer would
 /// cost a wake-up each.
 const BATCH: usize = 64;
+
+/// How long rooms may take to report for the last time when the relay stops: the wait for the last
+/// proof, and a little.
+const DRAIN_MAX: ElapsedMs = ElapsedMs(2_500);
 
 /// Longest datagram that is read whole. Media stays below an Ethernet frame; what is longer is cut
 /// off and so fails authentication.
@@ -55,15 +60,22 @@ impl Sink for Wire<'_> {
 }
 
 impl Worker {
-    /// Runs until shutdown, or until both services at the other ends have gone.
+    /// Runs until shutdown, or until both services at the other ends have gone. At shutdown every
+    /// room is closed and reports for the last time; signaling hears that they are gone.
     ///
     /// # Errors
     /// The socket broke.
     pub(crate) async fn run(mut self) -> io::Result<()> {
         let (mut commands_open, mut limits_open) = (true, true);
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
+        let mut give_up_at = None;
         while commands_open || limits_open {
-            let wake_at = self.exchange.next_wake();
+            if let Some(at) = give_up_at
+                && (self.exchange.is_empty() || self.clock.now_us() >= at)
+            {
+                break;
+            }
+            let wake_at = self.exchange.next_wake().into_iter().chain(give_up_at).min();
             let wake = wake_at.map(|at| self.clock.instant_at(at).into());
             let sleep = async move {
                 match wake {
@@ -73,7 +85,14 @@ impl Worker {
             };
             tokio::select! {
                 biased;
-                () = self.shutdown.requested() => break,
+                () = self.shutdown.requested(), if give_up_at.is_none() => {
+                    give_up_at = Some(self.clock.now_us() + DRAIN_MAX);
+                    if !self.exchange.is_empty() {
+                        let _ = self.signaling.outgoing.send(RelayEvent::Restarted);
+                    }
+                    let close = RelayCommand::CloseAll;
+                    self.exchange.command(self.clock.now_us(), close, Fresh::draw());
+                }
                 command = self.signaling.incoming.recv(), if commands_open => match command {
                     Some(command) => {
                         self.exchange.command(self.clock.now_us(), command, Fresh::draw());

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::config::Config;
 use crate::socket::{CloseCode, Outgoing, Outlet};
 use crate::translate::{self, Errand};
-use call_core::{Closing, Input, Login, Output, Resume, SocketId, Switchboard};
+use call_core::{AskId, Closing, Input, Login, Output, Resume, SocketId, Switchboard};
 use protocol::ErrorCode;
 use protocol::service::{MeterCommand, MeterEvent, RelayCommand, RelayEvent, SignedReceipt};
 use service_kit::link::Link;
@@ -91,15 +91,18 @@ pub(crate) fn new(
     meter: Link<MeterCommand, MeterEvent>,
 ) -> (Entrance, Hub) {
     let (entrance, inbox) = mpsc::channel(INBOX_MAX);
+    // Meter and relay may still answer an earlier run of this process: its questions had other
+    // numbers. A run asks fewer than 2^28.
+    let first_ask = u64::from(u32::from_le_bytes(entropy::bytes())) << 28;
     let hub = Hub {
         clock,
-        board: Switchboard::new(config.rules()),
+        board: Switchboard::new(config.rules()).asking_from(first_ask),
         inbox,
         relay,
         meter,
         outlets: HashMap::new(),
         waiting: HashMap::new(),
-        last_request: 1,
+        last_request: translate::ask_number(AskId(first_ask)) + 1,
         stop_timeout: ElapsedMs(config.stop_timeout_ms),
     };
     (entrance, hub)

@@ -135,6 +135,7 @@ pub(crate) fn relay_fact(event: RelayEvent) -> Option<RelayFact> {
         RelayEvent::Flowing { call } => RelayFact::Flowing { call },
         RelayEvent::Gone { call, party } => RelayFact::Gone { call, party: party_in(party) },
         RelayEvent::LimitReached { call } => RelayFact::LimitReached { call },
+        RelayEvent::Restarted => RelayFact::Restarted,
     })
 }
 

@@ -43,6 +43,11 @@ pub(crate) struct Asks {
 }
 
 impl Asks {
+    /// Numbers asks from here on.
+    pub(crate) fn number_from(&mut self, last: u64) {
+        self.last = last;
+    }
+
     /// Keeps an ask under a new number.
     pub(crate) fn open(&mut self, ask: Ask) -> AskId {
         self.last += 1;

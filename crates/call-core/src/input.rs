@@ -212,4 +212,6 @@ pub enum RelayFact {
     LimitReached {
         call: CallId,
     },
+    /// The relay has lost its rooms.
+    Restarted,
 }

@@ -226,3 +226,25 @@ async fn a_client_whose_address_changes_is_followed() {
     assert!(!stage.events().contains(&RelayEvent::Gone { call, party: Party::Fan }));
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn a_relay_that_stops_and_a_signaling_that_restarted_have_every_room_report_for_the_last_time()
+ {
+    for stops in [true, false] {
+        let mut stage = Stage::new(Config::default());
+        let call = stage.open(AMPLE_MS);
+        let mut fan = stage.join(call, Party::Fan, Picture::None).await;
+        let _host = stage.join(call, Party::Host, Picture::None).await;
+        fan.sees_more(50, 0).await;
+        stage.event(|event| *event == RelayEvent::Flowing { call }).await;
+        if stops {
+            stage.ask_to_stop();
+        } else {
+            stage.send(RelayCommand::CloseAll);
+        }
+        let last = stage.report(|report| report.call == call && report.last).await;
+        assert!(last.to_fan.proven_ms > ElapsedMs(500), "{last:?}");
+        assert_eq!(stage.events().contains(&RelayEvent::Restarted), stops);
+        stage.stop().await;
+    }
+}

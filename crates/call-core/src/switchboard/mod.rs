@@ -72,6 +72,14 @@ impl Switchboard {
         }
     }
 
+    /// Numbers questions from here on, so that the answer to a question of an earlier run is
+    /// nobody's.
+    #[must_use]
+    pub fn asking_from(mut self, number: u64) -> Self {
+        self.asks.number_from(number);
+        self
+    }
+
     /// Applies one input. The only place that changes the switchboard.
     #[must_use = "a dropped output is a lost message"]
     pub fn handle(&mut self, now: MonotonicMs, input: Input) -> Vec<Output> {

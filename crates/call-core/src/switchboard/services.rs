@@ -79,6 +79,14 @@ impl Switchboard {
                     self.give_up(now, call, EndReason::FundsExhausted);
                 }
             }
+            RelayFact::Restarted => {
+                // A room that is made anew would count from nothing, and the meter's limit with
+                // it: what was carried is billed, and people call again.
+                let cut = self.calls.iter().filter(|(_, call)| call.carries_media());
+                for call in cut.map(|(id, _)| *id).collect::<Vec<_>>() {
+                    self.give_up(now, call, EndReason::Interrupted);
+                }
+            }
         }
     }
 

@@ -19,6 +19,8 @@ pub enum RelayCommand {
     /// Forward nothing more, wait for the last proof (at most 2 s), report for the last time, and
     /// forget the call. Safe to repeat; a room that is not there reports zero.
     CloseRoom { call: CallId },
+    /// Signaling has restarted and knows of no call: close every room.
+    CloseAll,
 }
 
 /// Meter to relay: forward the host's media until this much of it is proven, in all.
@@ -61,6 +63,8 @@ pub enum RelayEvent {
     Gone { call: CallId, party: Party },
     /// The [`RelayLimit`] is used up; the relay forwards nothing more in this call.
     LimitReached { call: CallId },
+    /// The relay has restarted, or stops: it has no rooms any more.
+    Restarted,
 }
 
 /// What was carried in one direction, in all: from the opening of the room, over all joins. Each

@@ -159,6 +159,11 @@ impl Stage {
         self.report(|report| report.call == call && report.last).await
     }
 
+    /// The word to stop, without waiting.
+    pub(crate) fn ask_to_stop(&self) {
+        self.trigger.stop();
+    }
+
     /// Stops the relay and waits until its thread has ended.
     pub(crate) async fn stop(self) {
         self.trigger.stop();

@@ -200,3 +200,19 @@ fn what_a_call_gave_back_later_is_told_to_who_is_there() {
         > meera: credited c1 1.00",
     );
 }
+
+#[test]
+fn a_relay_that_lost_its_rooms_ends_their_calls_at_what_was_carried() {
+    after(
+        LIVE,
+        "
+        5000 relay restarted
+        > relay: close c1
+        > meter: end c1 Interrupted
+        > asha: c1 Ending with meera
+        > meera: c1 Ending with asha
+        6000 meter settled c1
+        > asha: ended c1 Interrupted with receipt
+        > meera: ended c1 Interrupted with receipt",
+    );
+}

@@ -344,6 +344,7 @@ fn relay(what: &[&str]) -> RelayFact {
         ["full", ask] => {
             RelayFact::OfferRefused { ask: ask_id(ask), refusal: OfferRefusal::Unavailable }
         }
+        ["restarted"] => RelayFact::Restarted,
         ["connected", call, side] => RelayFact::Connected { call: id(call), party: party(side) },
         ["flowing", call] => RelayFact::Flowing { call: id(call) },
         ["gone", call, side] => RelayFact::Gone { call: id(call), party: party(side) },

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::quote::QuoteOptions;
 use clap::{Args, Parser, Subcommand};
 use protocol::token::Role;
 use std::error::Error;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Print an access token, signed with the configured secret.
     Token(TokenOptions),
+    /// Work out what a call or a month costs, who gets which part, and how long a balance lasts.
+    Quote(Box<QuoteOptions>),
 }
 
 #[derive(Args, Clone, Debug, Default)]

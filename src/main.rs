@@ -5,6 +5,7 @@
 mod cli;
 mod config;
 mod demo;
+mod quote;
 mod serve;
 mod token;
 
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command() {
         cli::Command::Serve(options) => serve::run(&options),
         cli::Command::Token(options) => token::run(&options),
+        cli::Command::Quote(options) => quote::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

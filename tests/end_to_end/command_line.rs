@@ -23,6 +23,19 @@ fn help_names_the_commands() {
 }
 
 #[test]
+fn a_price_is_quoted_without_a_server() {
+    let line = ["quote", "--rate", "2.50", "--minutes", "480", "--share", "70", "--fee", "3%"];
+    let said = String::from_utf8(coinline(&line).stdout).unwrap();
+    assert!(said.contains("host nets") && said.contains("804.00"), "{said}");
+    let line = ["quote", "--rate", "1.99", "--minutes", "7.2", "--hold-minutes", "20", "--json"];
+    let said = String::from_utf8(coinline(&line).stdout).unwrap();
+    let quote: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(quote["hold"]["released"], "25.48", "{said}");
+    let said = refusal(&["quote", "--rate", "5", "--minutes", "3000"]);
+    assert!(said.contains("2880 minutes") && said.contains("--calls"), "{said}");
+}
+
+#[test]
 fn the_demo_refuses_other_machines() {
     let said = refusal(&["--listen", "0.0.0.0:0"]);
     assert!(said.contains("loopback"), "{said}");

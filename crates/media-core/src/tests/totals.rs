@@ -333,6 +333,37 @@ fn picture_silence_and_frozen_time_are_told_of_both_directions() {
 }
 
 #[test]
+fn a_report_on_sound_does_not_make_that_on_picture_late() {
+    let mut call = by_reports();
+    for sequence in 0..=50 {
+        call.audio(sequence);
+        call.pass(10);
+        call.video(sequence, &[0x10, 0, 5]);
+        call.pass(10);
+    }
+    for highest in [4_096, 4_096 + 50] {
+        let block = |line: usize| crate::rtcp::ReportBlock {
+            ssrc: call.fan.negotiated.lines[line].ssrc,
+            highest,
+            ..Default::default()
+        };
+        let blocks = [block(AUDIO), block(VIDEO)];
+        call.control(Side::Fan, |bytes| crate::rtcp::receiver_report(bytes, 1, &blocks));
+    }
+    let carried = call.totals().0;
+    assert_eq!((carried.proven_ms, carried.video_ms), (ElapsedMs(1_010), ElapsedMs(1_000)));
+}
+
+#[test]
+fn what_is_lost_is_told_also_when_nothing_follows() {
+    let mut call = Call::new(60_000);
+    speak(&mut call, 0..10);
+    assert_eq!(call.totals().0.lost_ms, ElapsedMs(0));
+    call.pass(3_000);
+    assert_eq!(call.totals().0.lost_ms, ElapsedMs(180));
+}
+
+#[test]
 fn a_client_that_tells_no_levels_is_silent_only_in_empty_packets() {
     let mut call = Call::new(60_000);
     for (sequence, payload) in [b"sound", &b"x0"[..], b"x", b"x0", b"sound"].iter().enumerate() {

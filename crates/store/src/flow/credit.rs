@@ -27,7 +27,10 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         let written = write(&mut tx, credit).await?;
         let credited = match written {
             Written::Refused(crediting) => return Ok(crediting),
-            Written::Repeated(credited) => credited,
+            Written::Repeated(credited) => {
+                drop(tx);
+                credited
+            }
             Written::Added(credited) => {
                 tx.commit().await?;
                 credited

@@ -8,9 +8,11 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod evidence_bytes;
 mod flow;
 pub mod hot;
 pub mod ledger;
+mod sqlite;
 
 pub use flow::{Options, Sign, Store};
 pub use hot::{Debit, Debited, Hot, HotWallet, Mode, Slot, Surplus};
@@ -18,6 +20,7 @@ pub use ledger::{
     CallRow, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction, WalletRow,
     posting_shard,
 };
+pub use sqlite::{Sqlite, SqliteTx};
 
 use units::Shard;
 

@@ -62,4 +62,5 @@ macro_rules! backends {
 
 backends! {
     memory: crate::Pair::memory();
+    sqlite: crate::Pair::sqlite();
 }

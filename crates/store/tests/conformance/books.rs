@@ -5,7 +5,8 @@ use billing_core::{
     Proven, RefundReason, Settled, Settlement, Spend, SpendKind, Target, Tariff, Terms,
 };
 use std::sync::Arc;
-use store::{Hot, Ledger, Options, Store, hot, ledger};
+use store::{Hot, Ledger, Options, Sqlite, Store, hot, ledger};
+use tempfile::TempDir;
 use units::{
     CallId, Coins, ElapsedMs, Medium, MeterId, MicroCoins, Rate, Rates, ShareBps, SpendId, UnixMs,
     UserId,
@@ -114,6 +115,15 @@ impl Pair<hot::Memory, ledger::Memory> {
     /// The model of both.
     pub(crate) async fn memory() -> (Self, ()) {
         (Self { hot: Arc::default(), ledger: Arc::default() }, ())
+    }
+}
+
+impl Pair<hot::Memory, Sqlite> {
+    /// One machine.
+    pub(crate) async fn sqlite() -> (Self, TempDir) {
+        let dir = TempDir::new().unwrap();
+        let ledger = Sqlite::open(dir.path().join("books")).await.unwrap();
+        (Self { hot: Arc::default(), ledger: Arc::new(ledger) }, dir)
     }
 }
 

@@ -1,0 +1,87 @@
+//! Evidence and signed receipts: what a bill can be checked by.
+
+use super::row::{Columns, hex, json};
+use crate::Error;
+use crate::evidence_bytes::{pack, unpack};
+use billing_core::{Checkpoint, EvidenceRecord};
+use sqlx::sqlite::SqliteConnection;
+use std::collections::{BTreeMap, HashMap};
+use units::CallId;
+
+/// Writes the evidence of calls that are open, as far as it is not there yet.
+pub(super) async fn insert(tx: &mut SqliteConnection, rows: &[Checkpoint]) -> Result<(), Error> {
+    let ids = rows.iter().filter(|row| !row.evidence.is_empty()).map(|row| hex(row.call.0));
+    let ids = json(ids);
+    let known = sqlx::query(
+        "SELECT live_call.id, live_call.evidence_n FROM json_each(?1) AS key
+         CROSS JOIN live_call ON id = unhex(key.value)",
+    )
+    .bind(ids)
+    .fetch_all(&mut *tx)
+    .await?;
+    let known: HashMap<CallId, u32> = known
+        .iter()
+        .map(|row| Ok((CallId(row.uuid("id")?), row.count("evidence_n")?)))
+        .collect::<Result<_, Error>>()?;
+    let runs = rows.iter().filter_map(|row| {
+        let next = *known.get(&row.call)?;
+        let missing: Vec<EvidenceRecord> =
+            row.evidence.iter().filter(|record| record.n >= next).copied().collect();
+        let first = missing.first()?.n;
+        let bytes: String = pack(&missing).iter().map(|byte| format!("{byte:02x}")).collect();
+        Some((hex(row.call.0), first, bytes))
+    });
+    sqlx::query(
+        "INSERT INTO evidence (call_id, first_n, records)
+         SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2) FROM json_each(?1)",
+    )
+    .bind(json(runs))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn read(
+    tx: &mut SqliteConnection,
+    call: CallId,
+) -> Result<Vec<EvidenceRecord>, Error> {
+    let rows = sqlx::query("SELECT records FROM evidence WHERE call_id = ?1 ORDER BY first_n")
+        .bind(call.0)
+        .fetch_all(tx)
+        .await?;
+    let mut records = BTreeMap::new();
+    for row in &rows {
+        let bytes: &[u8] = sqlx::Row::try_get(row, "records")?;
+        for record in unpack(bytes)? {
+            records.entry(record.n).or_insert(record);
+        }
+    }
+    Ok(records.into_values().collect())
+}
+
+pub(super) async fn insert_documents(
+    tx: &mut SqliteConnection,
+    documents: &[(CallId, String)],
+) -> Result<(), Error> {
+    let rows = json(documents.iter().map(|(call, text)| (hex(call.0), text)));
+    sqlx::query(
+        "INSERT INTO document (call_id, document)
+         SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?1) WHERE true
+         ON CONFLICT (call_id) DO NOTHING",
+    )
+    .bind(rows)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn document(
+    tx: &mut SqliteConnection,
+    call: CallId,
+) -> Result<Option<String>, Error> {
+    let row = sqlx::query("SELECT document FROM document WHERE call_id = ?1")
+        .bind(call.0)
+        .fetch_optional(tx)
+        .await?;
+    row.map(|row| row.text("document")).transpose()
+}

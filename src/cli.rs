@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::quote::QuoteOptions;
+use crate::receipt::ReceiptCommand;
 use clap::{Args, Parser, Subcommand};
 use protocol::token::Role;
 use std::error::Error;
@@ -29,6 +30,9 @@ pub(crate) enum Command {
     Token(TokenOptions),
     /// Work out what a call or a month costs, who gets which part, and how long a balance lasts.
     Quote(Box<QuoteOptions>),
+    /// Check a call's signed receipt, without any server.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
 }
 
 #[derive(Args, Clone, Debug, Default)]

@@ -2,6 +2,7 @@
 //!
 //! Unknown keys are errors. Secrets come from a file or the environment, never from the TOML.
 
+use crate::receipt_key::Receipts;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use protocol::token::{SECRET_BYTES_MIN, SecretTooShort, TokenKey};
@@ -21,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     #[serde(default)]
     pub(crate) store: Store,
+    #[serde(default)]
+    pub(crate) receipts: Receipts,
     #[serde(default)]
     pub(crate) signaling: signaling::Config,
     #[serde(default)]

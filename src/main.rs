@@ -6,6 +6,8 @@ mod cli;
 mod config;
 mod demo;
 mod quote;
+mod receipt;
+mod receipt_key;
 mod serve;
 mod token;
 
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
         cli::Command::Serve(options) => serve::run(&options),
         cli::Command::Token(options) => token::run(&options),
         cli::Command::Quote(options) => quote::run(&options),
+        cli::Command::Receipt(command) => return receipt::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! `coinline receipt`: checks a call's signed receipt without any server, and tells what it says.
 
 use crate::cli::{complain, say};
-use crate::config::Config;
+use crate::receipt_key;
 use billing_core::receipt::{Check, Invalid, PublicKey, Verified, verify};
 use billing_core::{EvidenceRecord, Receipt};
 use clap::{Args, Subcommand};
@@ -26,7 +26,7 @@ pub(crate) enum ReceiptCommand {
     Verify(FileOptions),
     /// The same, and show every second.
     Show(FileOptions),
-    /// Print the public key that proves this service's receipts.
+    /// Print the public key that belongs to a private one: what a service publishes.
     Key(KeyOptions),
 }
 
@@ -44,9 +44,8 @@ pub(crate) struct FileOptions {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct KeyOptions {
-    /// Configuration (TOML) that names the key; the demo's key without it.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    /// The file of receipts.key_file; the demo's is demo-receipt-key beside its database.
+    file: PathBuf,
 }
 
 /// Carries out `coinline receipt ...`.
@@ -55,17 +54,12 @@ pub(crate) fn run(command: &ReceiptCommand) -> ExitCode {
         ReceiptCommand::Verify(options) => check(options, false),
         ReceiptCommand::Show(options) => check(options, true),
         ReceiptCommand::Key(options) => {
-            let key = Config::load(options.config.as_deref(), None)
-                .map_err(Into::into)
-                .and_then(|config| config.receipt_public_key());
-            match key {
-                Ok(key) => say(&key.to_string()),
-                Err(error) => {
-                    complain(error.as_ref());
-                    return ExitCode::FAILURE;
-                }
+            let key = receipt_key::of_file(&options.file);
+            match &key {
+                Ok(key) => say(&key.public().to_string()),
+                Err(error) => complain(error),
             }
-            ExitCode::SUCCESS
+            if key.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
     }
 }
@@ -98,8 +92,11 @@ struct Unreadable {
 }
 
 fn read(file: &Path) -> io::Result<String> {
-    let source: Box<dyn io::Read> =
-        if file == Path::new("-") { Box::new(io::stdin()) } else { Box::new(std::fs::File::open(file)?) };
+    let source: Box<dyn io::Read> = if file == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(std::fs::File::open(file)?)
+    };
     let mut text = String::new();
     let length = source.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if u64::try_from(length).is_ok_and(|length| length <= FILE_BYTES_MAX) {
@@ -195,7 +192,10 @@ fn time_line(receipt: &Receipt, records: &[EvidenceRecord]) -> String {
     }
     let (sent, proven) = (counted.to_fan.forwarded, receipt.proven.media);
     if sent > proven {
-        parts.push(format!("{} more were sent, but not proven: free", seconds_of(sent - proven)));
+        parts.push(format!(
+            "{} more were sent, but not proven: free",
+            seconds_of(sent.saturating_sub(proven))
+        ));
     }
     let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) };
     format!("{} proven{parts}", seconds_of(proven))
@@ -220,10 +220,10 @@ fn seconds(records: &[EvidenceRecord]) -> String {
             "\n  {:>6} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>14}",
             record.n,
             seconds_of(record.at),
-            (is.to_fan.proven - was.to_fan.proven).0,
-            (is.video - was.video).0,
-            (is.silent - was.silent).0,
-            (is.frozen - was.frozen).0,
+            is.to_fan.proven.saturating_sub(was.to_fan.proven).0,
+            is.video.saturating_sub(was.video).0,
+            is.silent.saturating_sub(was.silent).0,
+            is.frozen.saturating_sub(was.frozen).0,
             is.to_fan.packets - was.to_fan.packets,
             is.to_fan.packets_lost - was.to_fan.packets_lost,
             record.charged.to_string(),
@@ -304,8 +304,7 @@ mod tests {
     }
 
     fn key() -> PublicKey {
-        let outcomes: serde_json::Value =
-            serde_json::from_str(&vector("outcomes")).unwrap();
+        let outcomes: serde_json::Value = serde_json::from_str(&vector("outcomes")).unwrap();
         outcomes["key"].as_str().unwrap().parse().unwrap()
     }
 
@@ -342,7 +341,9 @@ mod tests {
     fn what_failed_is_named() {
         let failed = verify(&vector("a_record_changed"), None);
         let shown = failure(failed.as_ref().unwrap_err());
-        for said in ["NOT VALID", "canonical  passed", "chain      FAILED", "split      not reached"] {
+        for said in
+            ["NOT VALID", "canonical  passed", "chain      FAILED", "split      not reached"]
+        {
             assert!(shown.contains(said), "{said:?} is missing in:\n{shown}");
         }
         let told: serde_json::Value = serde_json::from_str(&for_programs(&failed)).unwrap();

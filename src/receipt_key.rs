@@ -1,12 +1,67 @@
-//! The key that signs receipts: where it comes from. It is never shown or logged.
+//! `[receipts]`, and the key that signs them: where it comes from. It is never shown or logged.
 
-use billing_core::receipt::SigningKey;
+use crate::config::Mode;
+use billing_core::receipt::{PublicKey, SigningKey, sign};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
+use serde::Deserialize;
 use service_kit::entropy;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::Sign;
+
+/// How receipts are signed, and by which key they are proven.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Receipts {
+    /// The private key. Without it receipts are not signed, but for the demo, which makes its own.
+    pub(crate) key_file: Option<PathBuf>,
+    /// The public key, for a signaling process that does not have the private one.
+    pub(crate) public_key: Option<String>,
+}
+
+impl Receipts {
+    /// The key that signs; `folder` is where the demo keeps its own.
+    ///
+    /// # Errors
+    /// If there should be one, but is not.
+    pub(crate) fn signing_key(
+        &self,
+        mode: Mode,
+        folder: &Path,
+    ) -> Result<Option<SigningKey>, ReceiptKeyError> {
+        match (&self.key_file, mode) {
+            (Some(path), _) => of_file(path).map(Some),
+            (None, Mode::Demo) => of_demo(folder).map(Some),
+            (None, Mode::Production) => Ok(None),
+        }
+    }
+
+    /// The key to publish: that of the signing key, or the one that was set.
+    ///
+    /// # Errors
+    /// If what was set is no key, or another one.
+    pub(crate) fn published(
+        &self,
+        signing: Option<&SigningKey>,
+    ) -> Result<Option<PublicKey>, ReceiptKeyError> {
+        let set = match &self.public_key {
+            Some(text) => Some(text.parse().map_err(|_| ReceiptKeyError::NotPublic)?),
+            None => None,
+        };
+        match (signing.map(SigningKey::public), set) {
+            (Some(own), Some(set)) if own != set => Err(ReceiptKeyError::AnotherKey(own)),
+            (own, set) => Ok(own.or(set)),
+        }
+    }
+}
+
+/// What a store signs receipts with.
+pub(crate) fn signer(key: SigningKey) -> Sign {
+    Arc::new(move |receipt, evidence| sign(receipt, evidence, &key))
+}
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +73,12 @@ pub(crate) enum ReceiptKeyError {
          (openssl genpkey -algorithm ed25519 -out FILE makes one), or its seed of 32 bytes"
     )]
     NoKey(PathBuf),
+    #[error(
+        "receipts.public_key must be 64 lower-case hexadecimal digits: coinline receipt key prints it"
+    )]
+    NotPublic,
+    #[error("receipts.public_key is not that of receipts.key_file, {0}")]
+    AnotherKey(PublicKey),
 }
 
 /// The key in a file: PKCS#8 as PEM or DER, or a seed of 32 bytes.
@@ -85,6 +146,23 @@ mod tests {
         }
         let missing = of_file(Path::new("/nowhere/key"));
         assert!(matches!(missing, Err(ReceiptKeyError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn the_published_key_is_that_of_the_signing_key() {
+        let own = SigningKey::from_seed(&[7; 32]);
+        let set = |key: Option<&str>| Receipts {
+            public_key: key.map(str::to_owned),
+            ..Receipts::default()
+        };
+        let digits = own.public().to_string();
+        assert_eq!(set(None).published(None).unwrap(), None);
+        assert_eq!(set(None).published(Some(&own)).unwrap(), Some(own.public()));
+        assert_eq!(set(Some(&digits)).published(None).unwrap(), Some(own.public()));
+        assert_eq!(set(Some(&digits)).published(Some(&own)).unwrap(), Some(own.public()));
+        let other = set(Some(PUBLIC)).published(Some(&own));
+        assert!(matches!(other, Err(ReceiptKeyError::AnotherKey(_))));
+        assert!(matches!(set(Some("key")).published(None), Err(ReceiptKeyError::NotPublic)));
     }
 
     #[test]

@@ -208,6 +208,7 @@ mod tests {
             }
             prop_assert!(borne <= fee.of(top_up));
             prop_assert_eq!(fee.of_part(top_up, top_up), fee.of(top_up));
+            prop_assert_eq!(fee.of_part(top_up, MicroCoins::MAX), fee.of(top_up));
         }
 
         #[test]

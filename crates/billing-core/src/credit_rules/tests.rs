@@ -11,17 +11,18 @@ fn amount(text: &str) -> MicroCoins {
 
 /// Records of a call whose seconds are written as letters: `v` voice, `p` picture, `s` silence
 /// without picture, `z` silence with picture, `f` a frozen picture and voice, `x` both frozen and
-/// silent, `-` nothing proven, `h` half silent. The first record is before the first second.
+/// silent, `-` nothing proven, `h` half silent, `g` picture that is nearly
+/// frozen. The first record is before the first second.
 fn evidence(seconds: &str) -> Vec<EvidenceRecord> {
     let mut counted = Counted::default();
     let start = EvidenceRecord { n: 0, at: ElapsedMs::ZERO, counted, charged: MicroCoins::ZERO };
     let mut records = vec![start];
     for (n, letter) in (1..).zip(seconds.chars()) {
         let of = |letters: &str, ms: u64| ElapsedMs(if letters.contains(letter) { ms } else { 0 });
-        counted.to_fan.proven += of("vpszfxh", 1_000);
-        counted.video += of("pzfx", 1_000);
+        counted.to_fan.proven += of("vpszfxhg", 1_000);
+        counted.video += of("pzfxg", 1_000);
         counted.silent += of("szx", 1_000) + of("h", 500);
-        counted.frozen += of("fx", 1_000);
+        counted.frozen += of("fx", 1_000) + of("g", 950);
         let at = ElapsedMs(u64::from(n) * 1_000);
         records.push(EvidenceRecord { n, at, counted, charged: MicroCoins::ZERO });
     }
@@ -103,6 +104,7 @@ fn silent_and_frozen_stretches_are_credited_by_rule() {
             // A frozen picture costs what voice costs.
             ("ppffpppppp", HungUpByFan, ""),
             ("ppfffppppp", HungUpByFan, "picture_frozen 0.15 2-5:3000"),
+            ("ppgggppppp", HungUpByFan, "picture_frozen 0.1425 2-5:2850"),
             ("pfffpfffpp", HungUpByFan, "picture_frozen 0.30 1-4:3000 5-8:3000"),
             // Silence gives the whole second back, so the picture gives nothing more.
             ("ppxxxxpppp", HungUpByFan, "host_silent 0.40 2-6:4000"),
@@ -149,6 +151,9 @@ fn what_was_not_charged_is_not_given_back() {
     let mut receipt = settled(EndReason::FundsExhausted, &evidence);
     receipt.charged = Coins { paid: amount("0.10"), promo: amount("0.20") };
     assert_eq!(told(&rules().credits(&receipt, &evidence)), "host_silent 0.30 0-10:10000");
+    // The funds paid for one of the silent seconds.
+    let late = super::tests::evidence("vvvvvsssss");
+    assert_eq!(told(&rules().credits(&receipt, &late)), "host_silent 0.05 5-10:5000");
     receipt.charged = Coins::ZERO;
     assert_eq!(told(&rules().credits(&receipt, &evidence)), "");
     // Free seconds; what comes after them is silent in half of the charged time.

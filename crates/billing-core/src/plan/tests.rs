@@ -108,6 +108,8 @@ fn funds_buy_the_time_that_spends_them() {
         ("5.00", 20_000, "0", "5.00", 80_000),
         ("5.00", 20_000, "1", "6.00", 80_000),
         ("5.00", 20_000, "1", "0.50", 20_001),
+        ("5.00", 20_000, "1", "1.00", 20_001),
+        ("5.00", 20_000, "1", "1.000001", 20_001),
         ("0.00", 0, "0", "0.00", CALL_MS_MAX.0),
         ("0.000001", 0, "0", "9000000000.00", CALL_MS_MAX.0),
         ("100000.00", 0, "0", "9000000000.00", CALL_MS_MAX.0),
@@ -159,6 +161,17 @@ fn a_change_waits_for_the_end_of_the_pulse_that_is_paid() {
         let from = plan.change_from(proven(carried.0, carried.1));
         assert_eq!(from, proven(expected.0, expected.1), "{pulse_ms}, {minimum_ms}, {carried:?}");
     }
+}
+
+#[test]
+fn changes_take_effect_in_their_order() {
+    let mut plan = Plan::new(tariff("6.00", 10_000));
+    let from = plan.change_from(proven(5_000, 2_000));
+    plan.changes.push(Change { n: 1, from, rates: rates("1.00", "2.00") });
+    // A report that is late does not put the second change before the first.
+    assert_eq!(plan.change_from(proven(4_000, 3_000)), proven(5_000, 3_000));
+    // Free time is kept whatever changes in it.
+    assert_eq!(plan.funded(proven(6_000, 0), true, MicroCoins::ZERO), ElapsedMs(10_000));
 }
 
 #[test]

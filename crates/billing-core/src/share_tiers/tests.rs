@@ -58,6 +58,12 @@ fn a_host_may_have_tiers_of_their_own() {
 }
 
 #[test]
+fn neighbouring_tiers_may_have_the_same_share() {
+    let tiers = schedule(TierMode::Marginal, "0:6000,100:6000").unwrap();
+    assert_eq!(tiers.earned(amount("150")), amount("90"));
+}
+
+#[test]
 fn an_adjustment_is_what_is_missing_and_never_takes_back() {
     let host = "meera".parse().unwrap();
     let tiers = ShareTiers::new(schedule(TierMode::WholeMonth, PUBLISHED).unwrap());

@@ -1,78 +1,162 @@
-//! What the relay has counted of one call (BILLING.md, rule 3).
+//! What the relay has counted of one call, and the records of it that go into its receipt
+//! (BILLING.md, rules 3 and 12).
 
-use crate::{CALL_MS_MAX, MediaTime};
-use std::collections::VecDeque;
-use units::{ElapsedMs, MonotonicMs};
-
-/// How late a proof may come: twice what the relay promises. Forwarded time that is still unproven
-/// after this counts as lost. Less would forgive time that is proven later, and so let a call run
-/// past its funds; more would cut calls early after a frozen stretch shortly before the end.
-const PROOF_LAG_MAX: ElapsedMs = ElapsedMs(4_000);
+use crate::{CALL_MS_MAX, Counted, EvidenceRecord, Flow, Proven};
+use units::{ElapsedMs, MicroCoins, MonotonicMs};
 
 /// How long proven time may stand still before a call counts as paused: the relay's 2 s of lag and
 /// half of a report's interval. Less would flicker; more would show a pause later.
 const PAUSED_AFTER: ElapsedMs = ElapsedMs(2_500);
 
-/// Bound on the remembered reports of [`PROOF_LAG_MAX`]; the relay sends about one a second.
-const RECENT_MAX: usize = 16;
+/// One record a second, whose tick may come a little early. More records would make receipts
+/// longer than people look at; fewer would prove less.
+const RECORD_EVERY: ElapsedMs = ElapsedMs(900);
 
-/// Cumulative media time, merged by maximum: late and repeated reports change nothing.
+/// Most records that wait to be made durable: ten minutes of a store that is away, about 130 bytes
+/// each. Then the last is overwritten: it is cumulative, so that only its second is lost.
+const WAITING_MAX: usize = 600;
+
+/// How far the relay's clock may run ahead of this one before media counts as more than there was
+/// time for.
+const CLOCK_SLACK: ElapsedMs = ElapsedMs(2_000);
+
+/// Cumulative counts, merged by maximum: late and repeated reports change nothing.
 #[derive(Debug)]
 pub(crate) struct Evidence {
-    media: MediaTime,
-    grew_at: MonotonicMs,
-    /// Forwarded time at recent reports, oldest first.
-    recent: VecDeque<(MonotonicMs, ElapsedMs)>,
-    /// Forwarded time that will never be proven, as far as is known.
+    counted: Counted,
+    /// Forwarded time that will never be proven: the relay's word.
     lost: ElapsedMs,
+    /// Whether there was picture in the latest proven time.
+    picture: bool,
+    grew_at: MonotonicMs,
+    /// Forwarded time when proven time last grew.
+    confirmed_at: ElapsedMs,
+    started_at: MonotonicMs,
+    /// Time from the opening to `started_at`, for a call that another meter opened.
+    before: ElapsedMs,
+    /// Records that are not durable yet.
+    waiting: Vec<EvidenceRecord>,
+    next_n: u32,
+    recorded: Option<(MonotonicMs, Counted, MicroCoins)>,
 }
 
 impl Evidence {
-    pub(crate) fn starting(now: MonotonicMs) -> Self {
-        let (media, lost) = (MediaTime::default(), ElapsedMs::ZERO);
-        Self { media, grew_at: now, recent: VecDeque::new(), lost }
+    /// Of a call that has just begun; `picture` is what it was sold with.
+    pub(crate) fn starting(now: MonotonicMs, picture: bool) -> Self {
+        Self {
+            counted: Counted::default(),
+            lost: ElapsedMs::ZERO,
+            picture,
+            grew_at: now,
+            confirmed_at: ElapsedMs::ZERO,
+            started_at: now,
+            before: ElapsedMs::ZERO,
+            waiting: Vec::new(),
+            next_n: 0,
+            recorded: None,
+        }
     }
 
-    pub(crate) fn count(&mut self, now: MonotonicMs, media: MediaTime) {
-        let forwarded = self.media.forwarded.max(media.forwarded.min(CALL_MS_MAX));
-        let proven = self.media.proven.max(media.proven.min(forwarded));
-        if proven > self.media.proven {
+    /// Goes on where another meter stopped, `before` after the opening.
+    pub(crate) fn resume(&mut self, proven: Proven, records: u32, before: ElapsedMs) {
+        let proven = proven.bounded();
+        let to_fan = Flow { forwarded: proven.media, proven: proven.media, ..Flow::default() };
+        let known = Counted { to_fan, video: proven.video, ..Counted::default() };
+        self.counted = self.counted.merge(known);
+        self.confirmed_at = self.counted.to_fan.forwarded;
+        self.next_n = self.next_n.max(records);
+        self.before = before;
+    }
+
+    pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted, lost: ElapsedMs) {
+        let before = self.counted;
+        let mut merged = before.merge(counted);
+        let to_fan = &mut merged.to_fan;
+        to_fan.forwarded = to_fan.forwarded.min(CALL_MS_MAX);
+        to_fan.proven = to_fan.proven.min(to_fan.forwarded);
+        let proven = to_fan.proven;
+        for part in [&mut merged.video, &mut merged.silent, &mut merged.frozen] {
+            *part = (*part).min(proven);
+        }
+        if proven > before.to_fan.proven {
             self.grew_at = now;
+            self.confirmed_at = merged.to_fan.forwarded;
+            self.picture = merged.video > before.video;
         }
-        self.media = MediaTime { forwarded, proven };
-        while let Some(&(at, forwarded)) = self.recent.front()
-            && now.since(at) >= PROOF_LAG_MAX
-        {
-            // At least this much: newer proof may stand for newer time. So it only grows.
-            self.lost = self.lost.max(forwarded.saturating_sub(proven));
-            self.recent.pop_front();
-        }
-        if self.recent.len() < RECENT_MAX {
-            self.recent.push_back((now, forwarded));
-        }
+        self.counted = merged;
+        self.lost = self.lost.max(lost);
     }
 
-    pub(crate) const fn proven(&self) -> ElapsedMs {
-        self.media.proven
+    pub(crate) fn proven(&self) -> Proven {
+        self.counted.billable()
     }
 
-    pub(crate) const fn forwarded(&self) -> ElapsedMs {
-        self.media.forwarded
+    pub(crate) const fn counted(&self) -> &Counted {
+        &self.counted
     }
 
-    /// Forwarded time that will never be proven, as far as is known: frozen seconds are free, so
-    /// the relay's limit moves on by as much (BILLING.md, rule 12). Never falls.
-    pub(crate) const fn lost(&self) -> ElapsedMs {
-        self.lost
+    /// Media that is billed or may still be, if it goes on as it is: what is proven and what is on
+    /// its way to be.
+    pub(crate) fn provable(&self) -> Proven {
+        let proven = self.proven();
+        let flow = self.counted.to_fan;
+        let media = flow.forwarded.saturating_sub(self.lost).max(proven.media);
+        let ahead = if self.picture { media.saturating_sub(proven.media) } else { ElapsedMs::ZERO };
+        Proven { media, video: proven.video + ahead }
     }
 
-    /// Media time that is billed or may still be.
-    pub(crate) fn billable(&self) -> ElapsedMs {
-        self.media.forwarded.saturating_sub(self.lost).max(self.media.proven)
+    pub(crate) const fn picture(&self) -> bool {
+        self.picture
     }
 
     pub(crate) fn paused(&self, now: MonotonicMs) -> bool {
         now.since(self.grew_at) > PAUSED_AFTER
+    }
+
+    /// Media that went out since the fan's client last confirmed any.
+    pub(crate) const fn unconfirmed(&self) -> ElapsedMs {
+        self.counted.to_fan.forwarded.saturating_sub(self.confirmed_at)
+    }
+
+    fn since_opening(&self, now: MonotonicMs) -> ElapsedMs {
+        self.before + now.since(self.started_at)
+    }
+
+    /// Whether there was time for what is proven.
+    pub(crate) fn is_possible(&self, now: MonotonicMs) -> bool {
+        self.counted.to_fan.proven <= self.since_opening(now) + CLOCK_SLACK
+    }
+
+    /// Takes a record, if there is news and it is time; with `last`, if there is news.
+    pub(crate) fn record(&mut self, now: MonotonicMs, charged: MicroCoins, last: bool) {
+        if let Some((at, counted, known)) = self.recorded {
+            let news = counted != self.counted || known != charged;
+            if !news || (!last && now.since(at) < RECORD_EVERY) {
+                return;
+            }
+        } else if self.counted == Counted::default() {
+            return;
+        }
+        let (at, counted) = (self.since_opening(now), self.counted);
+        self.recorded = Some((now, counted, charged));
+        if self.waiting.len() >= WAITING_MAX
+            && let Some(record) = self.waiting.last_mut()
+        {
+            *record = EvidenceRecord { at, counted, charged, ..*record };
+            return;
+        }
+        self.waiting.push(EvidenceRecord { n: self.next_n, at, counted, charged });
+        self.next_n += 1;
+    }
+
+    /// Records that are not durable yet.
+    pub(crate) fn waiting(&self) -> &[EvidenceRecord] {
+        &self.waiting
+    }
+
+    /// Those up to number `n` are durable.
+    pub(crate) fn written(&mut self, n: u32) {
+        self.waiting.retain(|record| record.n > n);
     }
 }
 
@@ -80,34 +164,90 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    /// Reports as `at forwarded proven` in milliseconds; then forwarded, proven, lost.
-    fn play(reports: &[(u64, u64, u64)]) -> (u64, u64, u64) {
-        let mut evidence = Evidence::starting(MonotonicMs(0));
-        for &(at, forwarded, proven) in reports {
-            let media = MediaTime { forwarded: ElapsedMs(forwarded), proven: ElapsedMs(proven) };
-            evidence.count(MonotonicMs(at), media);
-        }
-        (evidence.forwarded().0, evidence.proven().0, evidence.lost().0)
+    fn counted(forwarded: u64, proven: u64, video: u64) -> Counted {
+        let to_fan = Flow {
+            forwarded: ElapsedMs(forwarded),
+            proven: ElapsedMs(proven),
+            ..Flow::default()
+        };
+        Counted { to_fan, video: ElapsedMs(video), ..Counted::default() }
     }
 
     #[test]
     fn reports_merge_by_maximum() {
+        // `at forwarded proven` in milliseconds; then forwarded, proven.
         for (reports, expected) in [
-            (vec![(1_000, 1_000, 900), (2_000, 2_000, 1_900)], (2_000, 1_900, 0)),
-            (vec![(1_000, 2_000, 1_900), (2_000, 1_000, 900)], (2_000, 1_900, 0)),
-            (vec![(1_000, 1_000, 900), (1_000, 1_000, 900)], (1_000, 900, 0)),
+            (vec![(1_000, 1_000, 900), (2_000, 2_000, 1_900)], (2_000, 1_900)),
+            (vec![(1_000, 2_000, 1_900), (2_000, 1_000, 900)], (2_000, 1_900)),
+            (vec![(1_000, 1_000, 900), (1_000, 1_000, 900)], (1_000, 900)),
             // Proof of what was not sent is no proof.
-            (vec![(1_000, 1_000, 5_000)], (1_000, 1_000, 0)),
-            (vec![(1_000, u64::MAX, u64::MAX)], (CALL_MS_MAX.0, CALL_MS_MAX.0, 0)),
+            (vec![(1_000, 1_000, 5_000)], (1_000, 1_000)),
+            (vec![(1_000, u64::MAX, u64::MAX)], (CALL_MS_MAX.0, CALL_MS_MAX.0)),
         ] {
-            assert_eq!(play(&reports), expected, "{reports:?}");
+            let mut evidence = Evidence::starting(MonotonicMs(0), false);
+            for &(at, forwarded, proven) in &reports {
+                evidence.count(MonotonicMs(at), counted(forwarded, proven, 0), ElapsedMs::ZERO);
+            }
+            let flow = evidence.counted().to_fan;
+            assert_eq!((flow.forwarded.0, flow.proven.0), expected, "{reports:?}");
         }
     }
 
     #[test]
-    fn frozen_seconds_are_lost_when_their_proof_is_overdue() {
-        let frozen: Vec<_> = (1..=10).map(|s| (s * 1_000, s * 1_000, s.min(3) * 1_000)).collect();
-        assert_eq!(play(&frozen[..6]), (6_000, 3_000, 0));
-        assert_eq!(play(&frozen), (10_000, 3_000, 3_000));
+    fn picture_is_what_the_latest_proof_had() {
+        // Reports of `forwarded, proven, video, lost`; then provable media and picture time.
+        for (reports, expected) in [
+            (vec![], (0, 0)),
+            (vec![(1_000, 0, 0, 0)], (1_000, 1_000)),
+            (vec![(2_000, 1_000, 1_000, 0)], (2_000, 2_000)),
+            (vec![(2_000, 1_000, 0, 0)], (2_000, 0)),
+            (vec![(2_000, 1_000, 1_000, 0), (4_000, 3_000, 1_000, 0)], (4_000, 1_000)),
+            (vec![(4_000, 3_000, 1_000, 0), (6_000, 5_000, 2_500, 0)], (6_000, 3_500)),
+            // What is lost is not on its way.
+            (vec![(5_000, 1_000, 1_000, 3_000)], (2_000, 2_000)),
+            (vec![(5_000, 4_000, 4_000, 3_000)], (4_000, 4_000)),
+        ] {
+            let mut evidence = Evidence::starting(MonotonicMs(0), true);
+            for &(forwarded, proven, video, lost) in &reports {
+                let counted = counted(forwarded, proven, video);
+                evidence.count(MonotonicMs(0), counted, ElapsedMs(lost));
+            }
+            let provable = evidence.provable();
+            assert_eq!((provable.media.0, provable.video.0), expected, "{reports:?}");
+        }
+    }
+
+    #[test]
+    fn records_are_taken_once_a_second_and_only_of_news() {
+        let mut evidence = Evidence::starting(MonotonicMs(0), false);
+        let mut record = |at, proven, last| {
+            evidence.count(MonotonicMs(at), counted(proven, proven, 0), ElapsedMs::ZERO);
+            evidence.record(MonotonicMs(at), MicroCoins::ZERO, last);
+            evidence.waiting().iter().map(|record| (record.n, record.at.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(record(500, 0, false), []);
+        assert_eq!(record(1_000, 400, false), [(0, 1_000)]);
+        assert_eq!(record(1_500, 900, false), [(0, 1_000)]);
+        assert_eq!(record(2_000, 900, false), [(0, 1_000), (1, 2_000)]);
+        assert_eq!(record(3_000, 900, false), [(0, 1_000), (1, 2_000)]);
+        assert_eq!(record(3_100, 901, true), [(0, 1_000), (1, 2_000), (2, 3_100)]);
+        assert_eq!(record(3_200, 901, true), [(0, 1_000), (1, 2_000), (2, 3_100)]);
+        evidence.written(1);
+        assert_eq!(evidence.waiting().len(), 1);
+    }
+
+    #[test]
+    fn a_store_that_is_away_keeps_the_records_bounded_and_numbered_without_gaps() {
+        let mut evidence = Evidence::starting(MonotonicMs(0), false);
+        evidence.resume(Proven::voice(ElapsedMs(9)), 5, ElapsedMs(7_000));
+        for second in 1..=2_000 {
+            let at = MonotonicMs(second * 1_000);
+            evidence.count(at, counted(at.0, at.0, 0), ElapsedMs::ZERO);
+            evidence.record(at, MicroCoins::ZERO, false);
+        }
+        let numbers: Vec<u32> = evidence.waiting().iter().map(|record| record.n).collect();
+        assert_eq!(numbers, (5..605).collect::<Vec<u32>>());
+        let last = evidence.waiting().last().unwrap();
+        assert_eq!((last.at.0, last.counted.to_fan.proven.0), (2_007_000, 2_000_000));
     }
 }

@@ -6,18 +6,28 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod biller;
 mod command;
 mod credit_rules;
+mod evidence;
+mod funds;
+mod leases;
 mod media;
+mod meter;
+mod overheard;
 mod plan;
 mod posting;
 mod processing;
 pub mod receipt;
 mod record;
 mod share_tiers;
+mod settings;
 mod split;
 mod tariff;
+mod totals;
+mod vocabulary;
 
+pub use biller::Biller;
 pub use command::{Answer, Command, Held, Question};
 pub use credit_rules::{CreditRules, EarlyDrop, HostSilent, PictureFrozen, RuleCredit, Stretch};
 pub use media::{Counted, Flow, Proven};
@@ -32,5 +42,8 @@ pub use record::{
     Spending, Target, Terms, advance,
 };
 pub use share_tiers::{Schedule, ShareTiers, Tier, TierMode, TiersError};
+pub use settings::{Ownership, Settings};
 pub use split::Split;
 pub use tariff::{CALL_MS_MAX, Tariff};
+pub use totals::Totals;
+pub use vocabulary::{Input, Notice, Output, Quote, Refusal};

@@ -1,24 +1,49 @@
-//! One open call: its evidence, its charge, its warnings, its end.
+//! One open call: its evidence, its charge, its warnings, its changes of price, its end.
 
 use crate::evidence::Evidence;
 use crate::funds::Draw;
-use crate::{EndReason, MediaTime, Output, Settlement, Split, Target, Terms};
-use units::{CallId, ElapsedMs, MicroCoins, MonotonicMs, UnixMs};
+use crate::{
+    Change, Checkpoint, Counted, End, EndReason, EvidenceRecord, LiveCall, Output, Plan,
+    Proven, Settlement, Split, Target, Terms,
+};
+use units::{CallId, Coins, ElapsedMs, Medium, MicroCoins, MonotonicMs, Rates, Shard, UnixMs};
 
 /// Remaining time at which both sides are warned, longest first (BILLING.md, rule 14).
-const WARNINGS: [ElapsedMs; 3] =
-    [ElapsedMs::from_secs(60), ElapsedMs::from_secs(30), ElapsedMs::from_secs(10)];
+const WARNINGS: [ElapsedMs; 4] = [
+    ElapsedMs::from_secs(120),
+    ElapsedMs::from_secs(60),
+    ElapsedMs::from_secs(30),
+    ElapsedMs::from_secs(10),
+];
 
 /// How long after the end to wait for the relay's last report (BILLING.md, rule 17). Less would
 /// lose proof that is on its way (the relay waits 2 s for it); more would delay receipts of calls
 /// whose relay is gone.
 const LAST_REPORT_WAIT: ElapsedMs = ElapsedMs(5_000);
 
+/// How long an adopted call may go without a report before it counts as interrupted. The relay
+/// reports each second; more would leave fans of a relay that is gone waiting for their receipt.
+const ADOPTION_WAIT: ElapsedMs = ElapsedMs(5_000);
+
+/// Media between two settlements of a call that goes on. More would leave longer calls out of the
+/// hosts' books; less would write more rows.
+const INTERIM_EVERY: ElapsedMs = ElapsedMs::from_secs(15 * 60);
+
+/// How much media from now a new price begins: time to make it durable first, so that no media is
+/// priced before its price is written down. More would delay changes; less would hold charges up
+/// while a slow store writes.
+const CHANGE_LEAD: ElapsedMs = ElapsedMs(3_000);
+
+/// First pause before a settlement that failed is tried again by itself; doubles.
+const SETTLE_AGAIN: ElapsedMs = ElapsedMs(250);
+
+/// Longest such pause.
+const SETTLE_AGAIN_MAX: ElapsedMs = ElapsedMs(5_000);
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug)]
 struct Ending {
-    reason: EndReason,
-    at: UnixMs,
+    end: End,
     settle_at: MonotonicMs,
 }
 
@@ -33,52 +58,104 @@ enum Stage {
     Settling,
 }
 
+/// A price that is not durable yet.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    change: Change,
+    /// Whether it is with the store.
+    asked: bool,
+}
+
 /// The meter of one call.
 #[derive(Debug)]
 pub(crate) struct Meter {
     call: CallId,
     pub(crate) terms: Terms,
-    evidence: Evidence,
+    pub(crate) shard: Shard,
+    plan: Plan,
+    /// The plan with the change that is being written down: what limits go by.
+    ahead: Option<Plan>,
+    pending: Option<Pending>,
+    pub(crate) evidence: Evidence,
     /// The store's word.
-    charged: MicroCoins,
-    /// Media time that the store has.
-    durable: ElapsedMs,
+    charged: Coins,
+    /// Media time that hot balances have, and that the ledger has with its charge.
+    applied: Proven,
+    durable: (Proven, Coins),
+    /// Media time that is in the books.
+    posted: ElapsedMs,
+    posting: bool,
     stage: Stage,
     ending: Option<Ending>,
     last_report_in: bool,
+    /// When another meter's call came here, until its first report.
+    adopted_at: Option<(MonotonicMs, UnixMs)>,
     /// The relay's limit as last given.
     limit: ElapsedMs,
     /// How many of [`WARNINGS`] are behind.
     warned: usize,
+    /// Settlements that failed in a row, and when to try again.
+    failures: u32,
+    retry_at: MonotonicMs,
 }
 
 impl Meter {
     pub(crate) fn opening(call: CallId, terms: Terms, now: MonotonicMs) -> Self {
+        let picture = terms.medium == Medium::Video;
         Self {
             call,
+            shard: Shard::of(&terms.fan),
+            plan: Plan::new(terms.tariff),
             terms,
-            evidence: Evidence::starting(now),
-            charged: MicroCoins::ZERO,
-            durable: ElapsedMs::ZERO,
+            ahead: None,
+            pending: None,
+            evidence: Evidence::starting(now, picture),
+            charged: Coins::ZERO,
+            applied: Proven::ZERO,
+            durable: (Proven::ZERO, Coins::ZERO),
+            posted: ElapsedMs::ZERO,
+            posting: false,
             stage: Stage::Opening,
             ending: None,
             last_report_in: false,
+            adopted_at: None,
             limit: ElapsedMs::ZERO,
             warned: 0,
+            failures: 0,
+            retry_at: MonotonicMs(0),
         }
     }
 
-    /// The store has it, with what was charged before.
-    pub(crate) fn opened(&mut self, now: MonotonicMs, charged: MicroCoins, media: ElapsedMs) {
-        self.stage = Stage::Open;
-        self.charged = charged;
-        self.durable = media;
-        self.evidence.count(now, MediaTime { forwarded: media, proven: media });
+    /// Another meter opened it.
+    pub(crate) fn adopted(live: LiveCall, now: MonotonicMs) -> Self {
+        let mut meter = Self::opening(live.call, live.terms.clone(), now);
+        meter.adopted_at = Some((now, live.seen_at));
+        meter.opened(live);
+        meter
     }
 
-    pub(crate) fn count(&mut self, now: MonotonicMs, media: MediaTime, last: bool) {
-        self.evidence.count(now, media);
+    /// The store has it, with what was charged before.
+    pub(crate) fn opened(&mut self, live: LiveCall) {
+        self.stage = Stage::Open;
+        self.terms = live.terms;
+        self.plan = Plan { tariff: self.terms.tariff, changes: live.changes };
+        self.charged = self.charged.max(live.charged);
+        self.applied = self.applied.merge(live.proven);
+        self.durable = (live.proven, live.charged);
+        self.posted = live.proven.media;
+        self.evidence.resume(live.proven, live.records, live.seen_at - live.opened_at);
+    }
+
+    pub(crate) fn count(
+        &mut self,
+        now: MonotonicMs,
+        counted: Counted,
+        lost: ElapsedMs,
+        last: bool,
+    ) {
+        self.evidence.count(now, counted, lost);
         self.last_report_in |= last;
+        self.adopted_at = None;
     }
 
     pub(crate) const fn no_more_reports(&mut self) {
@@ -88,7 +165,35 @@ impl Meter {
     /// The first end counts.
     pub(crate) fn end(&mut self, now: MonotonicMs, reason: EndReason, at: UnixMs) {
         let settle_at = now + LAST_REPORT_WAIT;
-        self.ending.get_or_insert(Ending { reason, at, settle_at });
+        self.ending.get_or_insert(Ending { end: End { reason, at }, settle_at });
+    }
+
+    /// Ends an adopted call that the relay does not know: at what is durable, when it was last
+    /// seen. `at_once`: the relay is known to be gone.
+    pub(crate) fn interrupt_if_silent(&mut self, now: MonotonicMs, at_once: bool) -> bool {
+        let Some((since, seen_at)) = self.adopted_at else { return false };
+        if self.ending.is_some() || (!at_once && now.since(since) < ADOPTION_WAIT) {
+            return false;
+        }
+        self.end(now, EndReason::Interrupted, seen_at);
+        self.last_report_in = true;
+        true
+    }
+
+    pub(crate) const fn call(&self) -> CallId {
+        self.call
+    }
+
+    /// Whether these are its terms. The share is not the asker's to choose.
+    pub(crate) fn is_at(&self, terms: &Terms) -> bool {
+        *terms == Terms { host_share: terms.host_share, ..self.terms.clone() }
+    }
+
+    /// Takes a record for the receipt, if it is time.
+    pub(crate) fn record(&mut self, now: MonotonicMs) {
+        if self.stage == Stage::Open {
+            self.evidence.record(now, self.total(), false);
+        }
     }
 
     pub(crate) fn is_opening(&self) -> bool {
@@ -104,30 +209,79 @@ impl Meter {
         self.limit
     }
 
+    pub(crate) const fn charged(&self) -> Coins {
+        self.charged
+    }
+
+    fn total(&self) -> MicroCoins {
+        self.charged.total().unwrap_or(MicroCoins::MAX)
+    }
+
+    /// What the plan asks for what is proven. No media is priced beyond a change that is not
+    /// durable yet.
     fn target(&self) -> Target {
-        let media = self.evidence.proven();
-        Target { call: self.call, charge: self.terms.tariff.charge(media), media }
+        let proven = self.evidence.proven();
+        let priced = match self.pending {
+            Some(Pending { change, .. }) => Proven {
+                media: proven.media.min(change.from.media),
+                video: proven.video.min(change.from.video),
+            },
+            None => proven,
+        };
+        let charge = self.plan.charge(priced);
+        Target { call: self.call, fan: self.terms.fan.clone(), charge, proven }
     }
 
-    /// What the store does not know yet, or could not charge before for lack of `funds`.
-    pub(crate) fn unwritten(&self, funds: MicroCoins) -> Option<Target> {
+    /// What the store does not know yet, or could not charge before for lack of `funds`. Asked
+    /// also where the funds are not known, since the answer tells them.
+    pub(crate) fn unwritten(&self, funds: Option<MicroCoins>) -> Option<Target> {
+        let news = funds.is_none() || self.evidence.proven() != self.applied;
+        if self.stage != Stage::Open || (!news && funds == Some(MicroCoins::ZERO)) {
+            return None;
+        }
         let target = self.target();
-        let owed = target.charge > self.charged && funds > MicroCoins::ZERO;
-        let news = target.media > self.durable;
-        (self.stage == Stage::Open && (news || owed)).then_some(target)
+        (news || target.charge > self.total()).then_some(target)
     }
 
-    pub(crate) fn written(&mut self, media: ElapsedMs, charged: MicroCoins) {
-        self.durable = self.durable.max(media);
+    /// The store's answer. Whether the charge is within what was asked for.
+    pub(crate) fn written(&mut self, target: &Target, charged: Coins) -> bool {
+        self.applied = self.applied.merge(target.proven);
         self.charged = self.charged.max(charged);
+        let within = self.total() <= self.plan.charge(self.evidence.proven());
+        within || self.adopted_at.is_some()
+    }
+
+    /// What is not durable yet.
+    pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
+        let progress = (self.applied, self.charged) != self.durable;
+        let evidence = self.evidence.waiting();
+        if self.stage != Stage::Open || (!progress && evidence.is_empty()) {
+            return None;
+        }
+        Some(Checkpoint {
+            call: self.call,
+            fan: self.terms.fan.clone(),
+            proven: self.applied,
+            charged: self.charged,
+            evidence: evidence.to_vec(),
+        })
+    }
+
+    pub(crate) fn checkpointed(&mut self, row: &Checkpoint) {
+        self.durable = (row.proven, row.charged);
+        if let Some(EvidenceRecord { n, .. }) = row.evidence.last() {
+            self.evidence.written(*n);
+        }
     }
 
     /// When the last report is waited for no longer.
     pub(crate) fn settle_at(&self) -> Option<MonotonicMs> {
         let ending = self.ending.as_ref()?;
         match self.stage {
-            Stage::Open if self.last_report_in => Some(MonotonicMs(0)),
-            Stage::Open => Some(ending.settle_at),
+            // A price that may be durable already must be known before the bill is made.
+            Stage::Open if self.pending.is_some() => None,
+            Stage::Open if self.last_report_in => Some(self.retry_at),
+            Stage::Open => Some(ending.settle_at.max(self.retry_at)),
             Stage::Opening | Stage::Settling => None,
         }
     }
@@ -137,45 +291,113 @@ impl Meter {
         if self.settle_at()? > now {
             return None;
         }
-        let ending = self.ending?;
+        let end = Some(self.ending?.end);
         self.stage = Stage::Settling;
-        Some(Settlement { target: self.target(), reason: ending.reason, ended_at: ending.at })
+        self.evidence.record(now, self.total(), true);
+        let evidence = self.evidence.waiting().to_vec();
+        Some(Settlement { target: self.target(), end, evidence })
     }
 
-    /// The store could not settle it: once more, later.
-    pub(crate) fn settle_again(&mut self) {
-        if self.stage == Stage::Settling {
-            self.stage = Stage::Open;
+    /// Posts what was charged so far of a long call, if it is time.
+    pub(crate) fn post(&mut self, now: MonotonicMs) -> Option<Settlement> {
+        let media = self.applied.media;
+        let due = media.saturating_sub(self.posted) >= INTERIM_EVERY;
+        if !due || self.posting || now < self.retry_at || !self.is_running() {
+            return None;
+        }
+        self.posting = true;
+        Some(Settlement { target: self.target(), end: None, evidence: Vec::new() })
+    }
+
+    /// The store has posted it, or not.
+    pub(crate) fn posted(&mut self, done: bool) {
+        if std::mem::take(&mut self.posting) && done {
+            self.posted = self.applied.media;
         }
     }
 
-    pub(crate) fn draw(&self) -> Draw {
+    /// The store could not settle it: once more, later, and by itself.
+    pub(crate) fn settle_again(&mut self, now: MonotonicMs) {
+        if self.stage == Stage::Settling {
+            self.stage = Stage::Open;
+        }
+        let pause = ElapsedMs(SETTLE_AGAIN.0 << self.failures.min(8)).min(SETTLE_AGAIN_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = now + pause;
+    }
+
+    /// Settlements of it that failed in a row.
+    pub(crate) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// A new price is wanted. Nothing while another one is being written down.
+    pub(crate) fn change(&mut self, rates: Rates) {
+        if self.pending.is_some() || !self.is_running() || self.plan.rates() == rates {
+            return;
+        }
+        let at = self.evidence.provable();
+        let picture = self.evidence.picture();
+        let video = if picture { at.video + CHANGE_LEAD } else { at.video };
+        let from = self.plan.change_from(Proven { media: at.media + CHANGE_LEAD, video });
+        let n = self.plan.changes.last().map_or(1, |change| change.n + 1);
+        let change = Change { n, from, rates };
+        let mut ahead = self.plan.clone();
+        ahead.changes.push(change);
+        self.ahead = Some(ahead);
+        self.pending = Some(Pending { change, asked: false });
+    }
+
+    /// The change that the store has not been asked for.
+    pub(crate) fn ask_change(&mut self) -> Option<Change> {
+        let pending = self.pending.as_mut()?;
+        (!std::mem::replace(&mut pending.asked, true)).then_some(pending.change)
+    }
+
+    pub(crate) const fn change_failed(&mut self) {
+        if let Some(pending) = &mut self.pending {
+            pending.asked = false;
+        }
+    }
+
+    /// The change as it is durable. Whether it is news.
+    pub(crate) fn changed(&mut self, change: Change) -> bool {
+        (self.pending, self.ahead) = (None, None);
+        let known = self.plan.changes.iter().any(|known| known.n == change.n);
+        if !known {
+            self.plan.changes.push(change);
+        }
+        !known
+    }
+
+    pub(crate) fn draw(&self) -> Draw<'_> {
         Draw {
-            tariff: self.terms.tariff,
-            charged: self.charged,
-            media: self.evidence.billable(),
+            plan: self.ahead.as_ref().unwrap_or(&self.plan),
+            charged: self.total(),
+            media: self.evidence.provable(),
+            picture: self.evidence.picture(),
             running: self.is_running(),
         }
     }
 
     /// Sets the relay's limit, `left` before the wallet is spent. Returns it if it changed.
     pub(crate) fn renew_limit(&mut self, left: ElapsedMs) -> Option<ElapsedMs> {
-        let limit = self.draw().limit(left) + self.evidence.lost();
+        let limit = self.draw().limit(left);
         let changed = self.limit != limit;
         self.limit = limit;
         changed.then_some(limit)
     }
 
     fn remaining(&self) -> ElapsedMs {
-        self.limit.saturating_sub(self.evidence.forwarded())
+        self.limit.saturating_sub(self.evidence.provable().media)
     }
 
     pub(crate) fn metered(&self, now: MonotonicMs, balance: MicroCoins) -> Output {
         Output::Metered {
             call: self.call,
             proven: self.evidence.proven(),
-            charged: self.charged,
-            host_earned: Split::of(self.charged, self.terms.host_share).host,
+            charged: self.total(),
+            host_earned: Split::of_coins(self.charged, self.terms.host_share).host,
             balance,
             remaining: self.remaining(),
             paused: self.evidence.paused(now),
@@ -185,7 +407,8 @@ impl Meter {
     /// The warning that is due, if one is. Of several at once only the most urgent.
     pub(crate) fn warning(&mut self) -> Option<Output> {
         let behind = self.warnings_behind();
-        if self.evidence.forwarded() == ElapsedMs::ZERO || behind <= self.warned {
+        let flows = self.evidence.counted().to_fan.forwarded > ElapsedMs::ZERO;
+        if !flows || behind <= self.warned {
             return None;
         }
         self.warned = behind;

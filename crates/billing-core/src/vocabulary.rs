@@ -1,107 +1,50 @@
 //! What goes into the [`Biller`](crate::Biller) and what comes out.
 //!
-//! Inputs are facts, outputs are imperatives. Store commands are carried out one at a time and in
-//! order, and answered in that order: only so are the funds in an answer the latest.
+//! Inputs are facts, outputs are imperatives. What is asked of the store stands in
+//! [`Command`](crate::Command).
 
-use crate::{
-    Applied, Credit, Crediting, EndReason, OpenCall, Opening, Receipt, Settled, Settlement, Target,
-};
-use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, ShareBps, UnixMs, UserId};
-
-/// Media time from host to fan, in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MediaTime {
-    /// What the relay sent on.
-    pub forwarded: ElapsedMs,
-    /// The part of it that the fan's own client confirmed. This is what is billed.
-    pub proven: ElapsedMs,
-}
+use crate::{Answer, Command, Counted, Credit, EndReason, Proven, Receipt};
+use units::{CallId, ElapsedMs, Medium, MicroCoins, Rates, ShareBps, SpendId, UnixMs, UserId};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// Somebody asks what a call would cost.
-    QuoteAsked { request: u64, fan: UserId, rate: Rate },
+    QuoteAsked { request: u64, fan: UserId, medium: Medium, rates: Rates },
     /// Somebody asks for a balance.
     BalanceAsked { request: u64, user: UserId },
     /// A call is about to start.
-    OpenAsked { call: CallId, fan: UserId, host: UserId, medium: Medium, rate: Rate, at: UnixMs },
-    /// Coins were bought.
+    OpenAsked { call: CallId, fan: UserId, host: UserId, medium: Medium, rates: Rates, at: UnixMs },
+    /// Coins were bought, given or given back.
     CreditAsked { request: u64, credit: Credit },
+    /// A fan makes a present.
+    GiftAsked {
+        request: u64,
+        id: SpendId,
+        fan: UserId,
+        host: UserId,
+        amount: MicroCoins,
+        at: UnixMs,
+    },
+    /// A bank took a purchase back.
+    ChargedBack { request: u64, id: SpendId, fan: UserId, amount: MicroCoins, at: UnixMs },
+    /// A call that goes on shall cost this from now on.
+    ChangeAsked { call: CallId, rates: Rates },
     /// A call is over.
-    Ended { call: CallId, reason: EndReason, at: UnixMs },
-    /// The relay counted. With `last`, nothing will be added any more.
-    MediaCounted { call: CallId, media: MediaTime, last: bool },
+    Ended { call: CallId, fan: UserId, reason: EndReason, at: UnixMs },
+    /// The relay counted. `lost` is the part of what it forwarded that can never be proven any
+    /// more. With `last`, nothing will be added.
+    MediaCounted { call: CallId, counted: Counted, lost: ElapsedMs, last: bool },
     /// The relay is gone: nothing will be counted any more.
     RelayLost,
     /// The store carried out a command.
     Answered(Answer),
     /// The store could not carry it out. Whether it took effect is not known.
     StoreFailed(Command),
-    /// The process stops: open nothing more, end what is open.
+    /// The process stops: open nothing more; end what is open, or leave it to other meters.
     Draining { at: UnixMs },
     /// It is [`next_wake`](crate::Biller::next_wake).
     WokeUp,
-}
-
-/// What only the wallet's balance is missing for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {
-    Quote { request: u64, fan: UserId, rate: Rate },
-    Balance { request: u64, user: UserId },
-}
-
-impl Question {
-    /// Whose wallet to look into.
-    #[must_use]
-    pub const fn wallet(&self) -> &UserId {
-        match self {
-            Self::Quote { fan, .. } => fan,
-            Self::Balance { user, .. } => user,
-        }
-    }
-}
-
-/// What the store is to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    Open(OpenCall),
-    /// In one transaction.
-    Apply(Vec<Target>),
-    Settle(Settlement),
-    Credit {
-        request: u64,
-        credit: Credit,
-    },
-    Read(Question),
-}
-
-/// What the store did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    Opened {
-        call: CallId,
-        opening: Opening,
-    },
-    /// `targets` are those of the command.
-    Applied {
-        targets: Vec<Target>,
-        applied: Applied,
-    },
-    /// `None`: the store knows no such call.
-    Settled {
-        call: CallId,
-        settled: Option<Settled>,
-    },
-    Credited {
-        request: u64,
-        credit: Credit,
-        crediting: Crediting,
-    },
-    Read {
-        question: Question,
-        funds: MicroCoins,
-    },
 }
 
 /// What a call would cost.
@@ -121,12 +64,18 @@ pub struct Quote {
 pub enum Refusal {
     /// The funds are below the minimum.
     NoFunds,
+    /// The fan owes for a purchase that the bank took back.
+    Blocked,
     /// The store does not answer.
     Unavailable,
     /// The process is stopping.
     Draining,
-    /// The id was used for something else, or the amount can't be held: the asker's bug.
-    Conflict,
+    /// The id was used for something else.
+    IdReused,
+    /// The wallet can't hold as much.
+    TooLarge,
+    /// The call is not settled, not this fan's, or cost less than what would be given back.
+    NotRefundable,
 }
 
 /// What to do.
@@ -134,7 +83,7 @@ pub enum Refusal {
 pub enum Output {
     /// To the store.
     Store(Command),
-    /// To the relay: forward the host's media until this much of it has gone out, in all.
+    /// To the relay: forward the host's media until this much of it is or can still be proven.
     Limit {
         call: CallId,
         funded: ElapsedMs,
@@ -158,7 +107,7 @@ pub enum Output {
     /// The state of a running call, once a tick.
     Metered {
         call: CallId,
-        proven: ElapsedMs,
+        proven: Proven,
         charged: MicroCoins,
         host_earned: MicroCoins,
         balance: MicroCoins,
@@ -170,6 +119,17 @@ pub enum Output {
         threshold: ElapsedMs,
         remaining: ElapsedMs,
     },
+    /// New prices are durable, and hold from this media time on.
+    Changed {
+        call: CallId,
+        rates: Rates,
+        from: ElapsedMs,
+    },
+    /// End this call: said again each tick until [`Input::Ended`] comes.
+    GiveUp {
+        call: CallId,
+        reason: EndReason,
+    },
     Settled {
         receipt: Receipt,
     },
@@ -179,8 +139,22 @@ pub enum Output {
         user: UserId,
         balance: MicroCoins,
     },
-    /// For the operator: the store lost an open call; it is metered no longer.
-    Orphaned {
-        call: CallId,
-    },
+    /// For the operator.
+    Notice(Notice),
+}
+
+/// What an operator should know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The store lost an open call; it is metered no longer.
+    Orphaned { call: CallId },
+    /// These shards' calls are metered here now.
+    Adopted { calls: usize },
+    /// Leases ended before they could be prolonged. Their calls are left, not settled, to
+    /// whoever takes the shards next.
+    LeasesLost { shards: usize, calls: usize },
+    /// Something that must hold does not.
+    Violated { rule: &'static str, call: CallId },
+    /// How many figures of hot balances and ledger differ, by rule.
+    Reconciled(Vec<(&'static str, u64)>),
 }

@@ -1,0 +1,285 @@
+//! What follows from the store's answers, and from their absence.
+
+use super::Biller;
+use super::rounds::renew_limits;
+use crate::meter::Meter;
+use crate::{
+    Answer, Applied, Change, Checkpoint, Command, Credit, Crediting, Notice, OpenCall, Opening,
+    Output, Plan, Proven, Question, Quote, Refusal, Settled, Spend, Spending, Target,
+};
+use std::collections::BTreeMap;
+use units::{CallId, Coins, ElapsedMs, MicroCoins, MonotonicMs, UserId};
+
+impl Biller {
+    pub(super) fn answered(&mut self, now: MonotonicMs, answer: Answer, out: &mut Vec<Output>) {
+        match answer {
+            Answer::Held(held) => self.held(now, held, out),
+            Answer::Released(_) => {}
+            Answer::Opened { call, opening } => self.opened(now, call, opening, out),
+            Answer::Applied { targets, applied } => {
+                self.applying = false;
+                self.applied(&targets, &applied, out);
+                self.tell(now, out);
+            }
+            Answer::Checkpointed(rows) => self.checkpointed(now, &rows),
+            Answer::Settled(settled) => {
+                for (call, settled) in settled {
+                    self.settled(call, settled, out);
+                }
+            }
+            Answer::Credited { request, credit, crediting } => {
+                self.credited(request, credit, crediting, out);
+            }
+            Answer::Spent { request, spend, spending } => self.spent(request, spend, spending, out),
+            Answer::Changed { call, change } => self.changed(call, change, out),
+            Answer::Read { question, funds } => out.push(self.reply(question, funds)),
+            Answer::Reconciled(differences) => {
+                self.reconciling = false;
+                out.push(Output::Notice(Notice::Reconciled(differences)));
+            }
+        }
+    }
+
+    fn opened(&mut self, now: MonotonicMs, call: CallId, opening: Opening, out: &mut Vec<Output>) {
+        let refusal = match opening {
+            Opening::Open { live, funds } => {
+                let Some(meter) = self.calls.get_mut(&call) else { return };
+                meter.opened(live);
+                self.totals.opened += 1;
+                self.endings_changed = true;
+                let fan = meter.terms.fan.clone();
+                self.recall(now, call);
+                let mut limits = Vec::new();
+                self.funds_are(&fan, funds, &mut limits);
+                let funded = self.calls.get(&call).map_or(ElapsedMs::ZERO, Meter::limit);
+                out.push(Output::Opened { call, funded });
+                let of_others = |limit: &Output| !matches!(limit, Output::Limit { call: of, .. } if *of == call);
+                out.extend(limits.into_iter().filter(of_others));
+                return;
+            }
+            Opening::Settled(receipt) => {
+                self.forget(call);
+                out.push(Output::Settled { receipt });
+                return;
+            }
+            Opening::NoFunds => Refusal::NoFunds,
+            Opening::Blocked => Refusal::Blocked,
+            Opening::OtherTerms => Refusal::IdReused,
+        };
+        self.forget(call);
+        out.push(Output::NotOpened { call, refusal });
+    }
+
+    fn applied(&mut self, targets: &[Target], applied: &Applied, out: &mut Vec<Output>) {
+        let charged: BTreeMap<CallId, Coins> = applied.charged.iter().copied().collect();
+        for target in targets {
+            let call = target.call;
+            if let Some(charged) = charged.get(&call) {
+                let Some(meter) = self.calls.get_mut(&call) else { continue };
+                let before = meter.charged();
+                if !meter.written(target, *charged) {
+                    let rule = "charged_within_plan";
+                    self.totals.violated(rule);
+                    out.push(Output::Notice(Notice::Violated { rule, call }));
+                }
+                self.totals.charged(before, meter.charged(), meter.terms.host_share);
+            } else if self.forget(call) {
+                self.totals.violated("open_call_known");
+                out.push(Output::Notice(Notice::Orphaned { call }));
+            }
+        }
+        for (user, funds) in &applied.funds {
+            if let Some(wallet) = self.wallets.get_mut(user) {
+                wallet.funds = Some(*funds);
+            }
+        }
+    }
+
+    fn checkpointed(&mut self, now: MonotonicMs, rows: &[Checkpoint]) {
+        self.checkpointing = false;
+        self.totals.checkpointed_at = Some(now);
+        for row in rows {
+            if let Some(meter) = self.calls.get_mut(&row.call) {
+                meter.checkpointed(row);
+            }
+        }
+    }
+
+    fn settled(&mut self, call: CallId, settled: Settled, out: &mut Vec<Output>) {
+        match settled {
+            Settled::Final { receipt, funds } => {
+                if let Some(meter) = self.calls.get(&call) {
+                    self.totals.charged(meter.charged(), receipt.charged, receipt.terms.host_share);
+                    self.totals.settled(&receipt, meter.evidence.counted());
+                }
+                self.forget(call);
+                if receipt.total() > receipt.plan().charge(receipt.proven) {
+                    let rule = "charged_within_plan";
+                    self.totals.violated(rule);
+                    out.push(Output::Notice(Notice::Violated { rule, call }));
+                }
+                let fan = receipt.terms.fan.clone();
+                out.push(Output::Settled { receipt });
+                self.funds_are(&fan, funds, out);
+            }
+            Settled::Interim { .. } => {
+                if let Some(meter) = self.calls.get_mut(&call) {
+                    meter.posted(true);
+                }
+            }
+            Settled::Unknown(_) => {
+                if self.forget(call) {
+                    self.totals.violated("open_call_known");
+                    out.push(Output::Notice(Notice::Orphaned { call }));
+                }
+            }
+        }
+    }
+
+    fn credited(
+        &mut self,
+        request: u64,
+        credit: Credit,
+        crediting: Crediting,
+        out: &mut Vec<Output>,
+    ) {
+        let (funds, added) = match crediting {
+            Crediting::Added { funds } => (funds, true),
+            Crediting::Repeated { funds } => (funds, false),
+            Crediting::OtherCredit => return refuse(request, Refusal::IdReused, out),
+            Crediting::TooLarge => return refuse(request, Refusal::TooLarge, out),
+            Crediting::NotRefundable => return refuse(request, Refusal::NotRefundable, out),
+        };
+        let user = credit.user;
+        self.balance(request, &user, funds, out);
+        if added {
+            let calls = self.wallets.get(&user).map(|wallet| &wallet.calls);
+            for call in calls.into_iter().flatten() {
+                if let Some(meter) = self.calls.get_mut(call) {
+                    meter.rearm_warnings();
+                }
+            }
+            out.push(Output::Balance { request: 0, user, balance: funds });
+        }
+    }
+
+    fn spent(&mut self, request: u64, spend: Spend, spending: Spending, out: &mut Vec<Output>) {
+        match spending {
+            Spending::Taken { funds, .. } => {
+                self.balance(request, &spend.fan, funds, out);
+                out.push(Output::Balance { request: 0, user: spend.fan, balance: funds });
+            }
+            Spending::NoFunds => refuse(request, Refusal::NoFunds, out),
+            Spending::OtherSpend => refuse(request, Refusal::IdReused, out),
+        }
+    }
+
+    /// Answers with a balance, and sets the limits by it.
+    fn balance(&mut self, request: u64, user: &UserId, funds: MicroCoins, out: &mut Vec<Output>) {
+        // Request 0 is news; it follows where there is any.
+        if request != 0 {
+            out.push(Output::Balance { request, user: user.clone(), balance: funds });
+        }
+        self.funds_are(user, funds, out);
+    }
+
+    fn changed(&mut self, call: CallId, change: Option<Change>, out: &mut Vec<Output>) {
+        let Some(meter) = self.calls.get_mut(&call) else { return };
+        let Some(change) = change else {
+            if self.forget(call) {
+                out.push(Output::Notice(Notice::Orphaned { call }));
+            }
+            return;
+        };
+        self.endings_changed = true;
+        let fan = meter.terms.fan.clone();
+        if meter.changed(change) {
+            let (rates, from) = (change.rates, change.from.media);
+            out.push(Output::Changed { call, rates, from });
+        }
+        if let Some(wallet) = self.wallets.get(&fan) {
+            renew_limits(&mut self.calls, wallet, out);
+        }
+    }
+
+    fn funds_are(&mut self, user: &UserId, funds: MicroCoins, out: &mut Vec<Output>) {
+        if let Some(wallet) = self.wallets.get_mut(user) {
+            wallet.funds = Some(funds);
+            renew_limits(&mut self.calls, wallet, out);
+        }
+    }
+
+    fn reply(&self, question: Question, funds: MicroCoins) -> Output {
+        match question {
+            Question::Balance { request, user } => {
+                Output::Balance { request, user, balance: funds }
+            }
+            Question::Quote { request, rates, picture, .. } => {
+                let medium =
+                    if picture { units::Medium::Video } else { units::Medium::Voice };
+                let plan = Plan::new(self.settings.tariff(rates));
+                let quote = Quote {
+                    free: plan.tariff.free,
+                    minimum: self.settings.minimum_funds(rates, medium),
+                    balance: funds,
+                    lasts: plan.funded(Proven::ZERO, picture, funds),
+                    host_share: self.settings.host_share,
+                };
+                Output::Quoted { request, quote }
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self, now: MonotonicMs, command: Command, out: &mut Vec<Output>) {
+        let refusal = Refusal::Unavailable;
+        match command {
+            Command::Hold { .. } => self.leases.failed(now),
+            // Leases that could not be given back run out.
+            Command::Release(_) => {}
+            // It may be durable all the same. Asked again it opens then; otherwise it is an open
+            // call without media, which is settled at nothing when it is adopted.
+            Command::Open(OpenCall { call, .. }) => {
+                self.forget(call);
+                out.push(Output::NotOpened { call, refusal });
+            }
+            Command::Apply(_) => {
+                self.applying = false;
+                self.leases.doubt(now);
+            }
+            Command::Checkpoint(_) => self.checkpointing = false,
+            Command::Settle(settlements) => {
+                self.endings_changed = true;
+                for settlement in settlements {
+                    self.not_settled(now, settlement.target.call);
+                }
+            }
+            Command::Change { call, .. } => {
+                if let Some(meter) = self.calls.get_mut(&call) {
+                    meter.change_failed();
+                }
+            }
+            Command::Reconcile => self.reconciling = false,
+            Command::Credit { request, .. }
+            | Command::Spend { request, .. }
+            | Command::Read(Question::Quote { request, .. } | Question::Balance { request, .. }) => {
+                refuse(request, refusal, out);
+            }
+        }
+    }
+
+    fn not_settled(&mut self, now: MonotonicMs, call: CallId) {
+        /// A bill that failed so often by itself holds up the start no longer: it stays open, and
+        /// is tried on.
+        const HOLDS_UP: u32 = 5;
+        let Some(meter) = self.calls.get_mut(&call) else { return };
+        meter.posted(false);
+        meter.settle_again(now);
+        if meter.failures() >= HOLDS_UP {
+            self.recovering.remove(&call);
+        }
+    }
+}
+
+fn refuse(request: u64, refusal: Refusal, out: &mut Vec<Output>) {
+    out.push(Output::Failed { request, refusal });
+}

@@ -24,8 +24,6 @@ const CLOCK_SLACK: ElapsedMs = ElapsedMs(2_000);
 #[derive(Debug)]
 pub(crate) struct Evidence {
     counted: Counted,
-    /// Forwarded time that will never be proven: the relay's word.
-    lost: ElapsedMs,
     /// Whether there was picture in the latest proven time.
     picture: bool,
     grew_at: MonotonicMs,
@@ -45,7 +43,6 @@ impl Evidence {
     pub(crate) fn starting(now: MonotonicMs, picture: bool) -> Self {
         Self {
             counted: Counted::default(),
-            lost: ElapsedMs::ZERO,
             picture,
             grew_at: now,
             confirmed_at: ElapsedMs::ZERO,
@@ -68,7 +65,7 @@ impl Evidence {
         self.before = before;
     }
 
-    pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted, lost: ElapsedMs) {
+    pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted) {
         let before = self.counted;
         let mut merged = before.merge(counted);
         let to_fan = &mut merged.to_fan;
@@ -84,7 +81,6 @@ impl Evidence {
             self.picture = merged.video > before.video;
         }
         self.counted = merged;
-        self.lost = self.lost.max(lost);
     }
 
     pub(crate) fn proven(&self) -> Proven {
@@ -100,7 +96,7 @@ impl Evidence {
     pub(crate) fn provable(&self) -> Proven {
         let proven = self.proven();
         let flow = self.counted.to_fan;
-        let media = flow.forwarded.saturating_sub(self.lost).max(proven.media);
+        let media = flow.forwarded.saturating_sub(flow.lost).max(proven.media);
         let ahead = if self.picture { media.saturating_sub(proven.media) } else { ElapsedMs::ZERO };
         Proven { media, video: proven.video + ahead }
     }
@@ -186,7 +182,7 @@ mod tests {
         ] {
             let mut evidence = Evidence::starting(MonotonicMs(0), false);
             for &(at, forwarded, proven) in &reports {
-                evidence.count(MonotonicMs(at), counted(forwarded, proven, 0), ElapsedMs::ZERO);
+                evidence.count(MonotonicMs(at), counted(forwarded, proven, 0));
             }
             let flow = evidence.counted().to_fan;
             assert_eq!((flow.forwarded.0, flow.proven.0), expected, "{reports:?}");
@@ -209,8 +205,9 @@ mod tests {
         ] {
             let mut evidence = Evidence::starting(MonotonicMs(0), true);
             for &(forwarded, proven, video, lost) in &reports {
-                let counted = counted(forwarded, proven, video);
-                evidence.count(MonotonicMs(0), counted, ElapsedMs(lost));
+                let mut counted = counted(forwarded, proven, video);
+                counted.to_fan.lost = ElapsedMs(lost);
+                evidence.count(MonotonicMs(0), counted);
             }
             let provable = evidence.provable();
             assert_eq!((provable.media.0, provable.video.0), expected, "{reports:?}");
@@ -221,7 +218,7 @@ mod tests {
     fn records_are_taken_once_a_second_and_only_of_news() {
         let mut evidence = Evidence::starting(MonotonicMs(0), false);
         let mut record = |at, proven, last| {
-            evidence.count(MonotonicMs(at), counted(proven, proven, 0), ElapsedMs::ZERO);
+            evidence.count(MonotonicMs(at), counted(proven, proven, 0));
             evidence.record(MonotonicMs(at), MicroCoins::ZERO, last);
             evidence.waiting().iter().map(|record| (record.n, record.at.0)).collect::<Vec<_>>()
         };
@@ -242,7 +239,7 @@ mod tests {
         evidence.resume(Proven::voice(ElapsedMs(9)), 5, ElapsedMs(7_000));
         for second in 1..=2_000 {
             let at = MonotonicMs(second * 1_000);
-            evidence.count(at, counted(at.0, at.0, 0), ElapsedMs::ZERO);
+            evidence.count(at, counted(at.0, at.0, 0));
             evidence.record(at, MicroCoins::ZERO, false);
         }
         let numbers: Vec<u32> = evidence.waiting().iter().map(|record| record.n).collect();

@@ -146,14 +146,8 @@ impl Meter {
         self.evidence.resume(live.proven, live.records, live.seen_at - live.opened_at);
     }
 
-    pub(crate) fn count(
-        &mut self,
-        now: MonotonicMs,
-        counted: Counted,
-        lost: ElapsedMs,
-        last: bool,
-    ) {
-        self.evidence.count(now, counted, lost);
+    pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted, last: bool) {
+        self.evidence.count(now, counted);
         self.last_report_in |= last;
         self.adopted_at = None;
     }

@@ -19,7 +19,7 @@ const CALLS_MAX: usize = 250_000;
 /// The latest of one call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Overheard {
-    pub(crate) counted: Option<(Counted, ElapsedMs)>,
+    pub(crate) counted: Option<Counted>,
     pub(crate) last_report_in: bool,
     pub(crate) ended: Option<(EndReason, UnixMs)>,
     heard_at: MonotonicMs,
@@ -39,12 +39,10 @@ impl Others {
         now: MonotonicMs,
         call: CallId,
         counted: Counted,
-        lost: ElapsedMs,
         last: bool,
     ) {
         let Some(heard) = self.hear(now, call) else { return };
-        let (before, lost_before) = heard.counted.unwrap_or_default();
-        heard.counted = Some((before.merge(counted), lost_before.max(lost)));
+        heard.counted = Some(heard.counted.unwrap_or_default().merge(counted));
         heard.last_report_in |= last;
     }
 

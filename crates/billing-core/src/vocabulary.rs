@@ -32,9 +32,8 @@ pub enum Input {
     ChangeAsked { call: CallId, rates: Rates },
     /// A call is over.
     Ended { call: CallId, fan: UserId, reason: EndReason, at: UnixMs },
-    /// The relay counted. `lost` is the part of what it forwarded that can never be proven any
-    /// more. With `last`, nothing will be added.
-    MediaCounted { call: CallId, counted: Counted, lost: ElapsedMs, last: bool },
+    /// The relay counted. With `last`, nothing will be added any more.
+    MediaCounted { call: CallId, counted: Counted, last: bool },
     /// The relay is gone: nothing will be counted any more.
     RelayLost,
     /// The store carried out a command.

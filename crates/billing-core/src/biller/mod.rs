@@ -18,7 +18,7 @@ use crate::{
     Refusal, Settings, Settlement, Spend, SpendKind, Target, Terms, Totals,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use units::{CallId, ElapsedMs, MicroCoins, MonotonicMs, Shard, UnixMs, UserId};
+use units::{CallId, MicroCoins, MonotonicMs, Shard, UnixMs, UserId};
 
 /// Most commands at the store before openers and askers are turned away. More would let a hanging
 /// store collect requests whose askers have given up; less would refuse bursts it can serve.
@@ -154,9 +154,7 @@ impl Biller {
                 }
             }
             Input::Ended { call, fan, reason, at } => self.end(now, call, fan, reason, at, out),
-            Input::MediaCounted { call, counted, lost, last } => {
-                self.count(now, call, counted, lost, last);
-            }
+            Input::MediaCounted { call, counted, last } => self.count(now, call, counted, last),
             Input::RelayLost => {
                 self.relay_lost = true;
                 self.endings_changed = true;
@@ -326,20 +324,13 @@ impl Biller {
         }
     }
 
-    fn count(
-        &mut self,
-        now: MonotonicMs,
-        call: CallId,
-        counted: Counted,
-        lost: ElapsedMs,
-        last: bool,
-    ) {
+    fn count(&mut self, now: MonotonicMs, call: CallId, counted: Counted, last: bool) {
         if let Some(meter) = self.calls.get_mut(&call) {
-            meter.count(now, counted, lost, last);
+            meter.count(now, counted, last);
             self.adopted.remove(&call);
             self.endings_changed |= last;
         } else if !self.leases.is_alone() {
-            self.others.counted(now, call, counted, lost, last);
+            self.others.counted(now, call, counted, last);
         }
     }
 

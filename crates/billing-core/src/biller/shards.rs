@@ -51,8 +51,8 @@ impl Biller {
     pub(super) fn recall(&mut self, now: MonotonicMs, call: CallId) {
         let Some(heard) = self.others.take(call) else { return };
         let Some(meter) = self.calls.get_mut(&call) else { return };
-        if let Some((counted, lost)) = heard.counted {
-            meter.count(now, counted, lost, heard.last_report_in);
+        if let Some(counted) = heard.counted {
+            meter.count(now, counted, heard.last_report_in);
             self.adopted.remove(&call);
         }
         if let Some((reason, at)) = heard.ended {

@@ -1,10 +1,13 @@
 //! Between the wire's types and the biller's. The only bridge.
 
-use billing_core::{Command, Credit, EndReason, Input, MediaTime, Output, Receipt, Refusal};
+use billing_core::{
+    Command, Counted, Credit, CreditKind, EndReason, Flow, Input, Notice, Output, Payer, Receipt,
+    Refusal, RefundReason,
+};
+use protocol::client::{self, CreditPayer, CreditReason};
+use protocol::service::{self, Carried, MediaReport, MeterCommand, MeterEvent, QuoteFacts, RelayLimit};
 use protocol::ErrorCode;
-use protocol::client;
-use protocol::service::{MediaReport, MeterCommand, MeterEvent, QuoteFacts, RelayLimit};
-use units::{CallId, UnixMs};
+use units::UnixMs;
 
 /// Where an output goes.
 #[derive(Debug)]
@@ -12,38 +15,69 @@ pub(crate) enum Outgoing {
     ToStore(Command),
     ToRelay(RelayLimit),
     ToSignaling(MeterEvent),
-    /// Only the log hears of it.
-    Orphaned(CallId),
+    /// For the operator.
+    Notice(Notice),
 }
 
-/// What signaling said, at this time of the calendar.
-pub(crate) fn command(command: MeterCommand, at: UnixMs) -> Input {
-    match command {
-        MeterCommand::Quote { request, terms } => {
-            Input::QuoteAsked { request, fan: terms.fan, rate: terms.rate }
-        }
+/// What signaling said, at this time of the calendar; `None` for what is no matter of the biller.
+pub(crate) fn command(command: MeterCommand, at: UnixMs) -> Option<Input> {
+    Some(match command {
+        MeterCommand::Quote { request, terms } => Input::QuoteAsked {
+            request,
+            fan: terms.fan,
+            medium: terms.medium,
+            rates: terms.rates,
+        },
         MeterCommand::Open { call, terms } => Input::OpenAsked {
             call,
             fan: terms.fan,
             host: terms.host,
             medium: terms.medium,
-            rate: terms.rate,
+            rates: terms.rates,
             at,
         },
-        MeterCommand::End { call, reason } => Input::Ended { call, reason: reason_in(reason), at },
-        MeterCommand::Balance { request, user } => Input::BalanceAsked { request, user },
-        MeterCommand::Credit { request, user, amount, id } => {
-            Input::CreditAsked { request, credit: Credit { id, user, amount, at } }
+        MeterCommand::End { call, fan, reason } => {
+            Input::Ended { call, fan, reason: reason_in(reason), at }
         }
-    }
+        MeterCommand::Balance { request, user } => Input::BalanceAsked { request, user },
+        MeterCommand::Credit { request, user, amount, id, kind } => {
+            let credit = Credit { id, user, amount, kind: kind_in(kind), at };
+            Input::CreditAsked { request, credit }
+        }
+        MeterCommand::Gift { request, id, fan, host, amount } => {
+            Input::GiftAsked { request, id, fan, host, amount, at }
+        }
+        MeterCommand::Chargeback { request, id, fan, amount } => {
+            Input::ChargedBack { request, id, fan, amount, at }
+        }
+        MeterCommand::Change { call, rates } => Input::ChangeAsked { call, rates },
+        MeterCommand::Document { .. } => return None,
+    })
 }
 
 /// What the relay counted; `None`: the relay is gone. Only the host's media is billed.
 pub(crate) const fn report(report: Option<MediaReport>) -> Input {
     let Some(report) = report else { return Input::RelayLost };
-    let MediaReport { call, to_fan, to_host: _, last } = report;
-    let media = MediaTime { forwarded: to_fan.forwarded_ms, proven: to_fan.proven_ms };
-    Input::MediaCounted { call, media, last }
+    let MediaReport { call, to_fan, to_host, last } = report;
+    let counted = Counted {
+        to_fan: flow(&to_fan),
+        to_host: flow(&to_host),
+        video: to_fan.video_ms,
+        silent: to_fan.silent_ms,
+        frozen: to_fan.frozen_ms,
+    };
+    Input::MediaCounted { call, counted, last }
+}
+
+const fn flow(carried: &Carried) -> Flow {
+    Flow {
+        forwarded: carried.forwarded_ms,
+        proven: carried.proven_ms,
+        lost: carried.lost_ms,
+        packets: carried.packets,
+        bytes: carried.bytes,
+        packets_lost: carried.lost,
+    }
 }
 
 /// What the biller wants.
@@ -53,7 +87,7 @@ pub(crate) fn output(output: Output) -> Outgoing {
         Output::Limit { call, funded } => {
             return Outgoing::ToRelay(RelayLimit { call, funded_ms: funded });
         }
-        Output::Orphaned { call } => return Outgoing::Orphaned(call),
+        Output::Notice(notice) => return Outgoing::Notice(notice),
         Output::Quoted { request, quote } => MeterEvent::Quoted {
             request,
             facts: QuoteFacts {
@@ -68,42 +102,59 @@ pub(crate) fn output(output: Output) -> Outgoing {
         Output::Opened { call, funded } => MeterEvent::Opened { call, funded_ms: funded },
         Output::NotOpened { call, refusal } => MeterEvent::NotOpened { call, code: code(refusal) },
         Output::Metered { call, proven, charged, host_earned, balance, remaining, paused } => {
-            let (proven_ms, remaining_ms) = (proven, remaining);
             MeterEvent::Metered {
                 call,
-                proven_ms,
+                proven_ms: proven.media,
                 charged,
                 host_earned,
                 balance,
-                remaining_ms,
+                remaining_ms: remaining,
                 paused,
             }
         }
         Output::LowFunds { call, threshold, remaining } => {
             MeterEvent::LowFunds { call, threshold_ms: threshold, remaining_ms: remaining }
         }
-        Output::Settled { receipt } => settled(&receipt),
+        Output::Changed { call, rates, from } => {
+            MeterEvent::Changed { call, rates, from_ms: from }
+        }
+        Output::GiveUp { call, reason } => {
+            MeterEvent::GiveUp { call, reason: reason_out(reason) }
+        }
+        Output::Settled { receipt, counted } => settled(&receipt, &counted),
         Output::Balance { request, user, balance } => {
             MeterEvent::Balance { request, user, balance }
         }
     })
 }
 
-/// The news of a settled call.
-pub(crate) fn settled(receipt: &Receipt) -> MeterEvent {
+/// The news of a settled call. What was counted beside its proven time is told as far as it is
+/// known: a repeated or recovered bill has it in its signed document.
+fn settled(receipt: &Receipt, counted: &Counted) -> MeterEvent {
     let (terms, split) = (&receipt.terms, receipt.split());
+    let rates = receipt.plan().rates();
+    let rate = match terms.medium {
+        units::Medium::Voice => rates.voice,
+        units::Medium::Video => rates.video,
+    };
     let receipt = client::Receipt {
         call: receipt.call,
         fan: terms.fan.clone(),
         host: terms.host.clone(),
         medium: terms.medium,
-        rate_micro_per_min: terms.tariff.rate,
+        rate_micro_per_min: rate,
+        voice_rate_micro_per_min: rates.voice,
         reason: reason_out(receipt.reason),
         accepted_at_unix_ms: receipt.opened_at,
         ended_at_unix_ms: receipt.ended_at,
-        proven_ms: receipt.media,
+        proven_ms: receipt.proven.media,
+        video_ms: receipt.proven.video,
+        silent_ms: counted.silent,
+        frozen_ms: counted.frozen,
         free_ms: terms.tariff.free,
-        charged_micro: receipt.charged,
+        charged_micro: receipt.total(),
+        paid_micro: receipt.charged.paid,
+        promo_micro: receipt.charged.promo,
         host_share_bps: terms.host_share,
         host_micro: split.host,
         platform_micro: split.platform,
@@ -114,63 +165,103 @@ pub(crate) fn settled(receipt: &Receipt) -> MeterEvent {
 const fn code(refusal: Refusal) -> ErrorCode {
     match refusal {
         Refusal::NoFunds => ErrorCode::BillingNoFunds,
+        Refusal::Blocked => ErrorCode::BillingBlocked,
         Refusal::Unavailable => ErrorCode::BillingUnavailable,
         Refusal::Draining => ErrorCode::ServerDraining,
-        Refusal::Conflict => ErrorCode::ServerInternal,
+        Refusal::IdReused => ErrorCode::BillingIdReused,
+        Refusal::TooLarge => ErrorCode::BillingTooLarge,
+        Refusal::NotRefundable => ErrorCode::BillingNotRefundable,
     }
 }
 
-const fn reason_in(reason: client::EndReason) -> EndReason {
-    match reason {
-        client::EndReason::Cancelled => EndReason::Cancelled,
-        client::EndReason::Declined => EndReason::Declined,
-        client::EndReason::Unanswered => EndReason::Unanswered,
-        client::EndReason::HungUpByFan => EndReason::HungUpByFan,
-        client::EndReason::HungUpByHost => EndReason::HungUpByHost,
-        client::EndReason::FundsExhausted => EndReason::FundsExhausted,
-        client::EndReason::FanLost => EndReason::FanLost,
-        client::EndReason::HostLost => EndReason::HostLost,
-        client::EndReason::NotConnected => EndReason::NotConnected,
-        client::EndReason::Interrupted => EndReason::Interrupted,
+const fn kind_in(kind: service::CreditKind) -> CreditKind {
+    match kind {
+        service::CreditKind::Purchase => CreditKind::Purchase,
+        service::CreditKind::Promo => CreditKind::Promo,
+        service::CreditKind::Refund { call, payer, reason } => CreditKind::Refund {
+            call,
+            payer: match payer {
+                CreditPayer::Platform => Payer::Platform,
+                CreditPayer::Host => Payer::Host,
+                CreditPayer::Both => Payer::Both,
+            },
+            reason: match reason {
+                CreditReason::HostSilent => RefundReason::HostSilent,
+                CreditReason::PictureFrozen => RefundReason::PictureFrozen,
+                CreditReason::EarlyDrop => RefundReason::EarlyDrop,
+                CreditReason::Support => RefundReason::Support,
+            },
+        },
     }
 }
 
-const fn reason_out(reason: EndReason) -> client::EndReason {
-    match reason {
-        EndReason::Cancelled => client::EndReason::Cancelled,
-        EndReason::Declined => client::EndReason::Declined,
-        EndReason::Unanswered => client::EndReason::Unanswered,
-        EndReason::HungUpByFan => client::EndReason::HungUpByFan,
-        EndReason::HungUpByHost => client::EndReason::HungUpByHost,
-        EndReason::FundsExhausted => client::EndReason::FundsExhausted,
-        EndReason::FanLost => client::EndReason::FanLost,
-        EndReason::HostLost => client::EndReason::HostLost,
-        EndReason::NotConnected => client::EndReason::NotConnected,
-        EndReason::Interrupted => client::EndReason::Interrupted,
-    }
+/// Each reason on the wire and in the core, once.
+macro_rules! reasons {
+    ($($reason:ident),*) => {
+        const fn reason_in(reason: client::EndReason) -> EndReason {
+            match reason { $(client::EndReason::$reason => EndReason::$reason),* }
+        }
+
+        const fn reason_out(reason: EndReason) -> client::EndReason {
+            match reason { $(EndReason::$reason => client::EndReason::$reason),* }
+        }
+    };
 }
+
+reasons!(
+    Cancelled,
+    Declined,
+    Unanswered,
+    HungUpByFan,
+    HungUpByHost,
+    FundsExhausted,
+    FanLost,
+    HostLost,
+    NotConnected,
+    Interrupted,
+    Unconfirmed
+);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::service::Carried;
-    use units::ElapsedMs;
+    use units::{CallId, ElapsedMs};
     use uuid::Uuid;
 
     #[test]
     fn only_what_the_fan_confirmed_of_the_host_counts_as_proven() {
-        let carried = |forwarded, proven| Carried {
-            forwarded_ms: ElapsedMs(forwarded),
-            proven_ms: ElapsedMs(proven),
-            ..Carried::default()
+        let carried = |from: u64| Carried {
+            forwarded_ms: ElapsedMs(from),
+            proven_ms: ElapsedMs(from + 1),
+            lost_ms: ElapsedMs(from + 2),
+            video_ms: ElapsedMs(from + 3),
+            silent_ms: ElapsedMs(from + 4),
+            frozen_ms: ElapsedMs(from + 5),
+            packets: from + 6,
+            bytes: from + 7,
+            lost: from + 8,
+        };
+        let flow = |from: u64| Flow {
+            forwarded: ElapsedMs(from),
+            proven: ElapsedMs(from + 1),
+            lost: ElapsedMs(from + 2),
+            packets: from + 6,
+            bytes: from + 7,
+            packets_lost: from + 8,
         };
         let call = CallId(Uuid::from_u128(1));
-        let (to_fan, to_host) = (carried(2, 1), carried(4, 3));
+        let (to_fan, to_host) = (carried(10), carried(30));
+        let counted = Counted {
+            to_fan: flow(10),
+            to_host: flow(30),
+            video: ElapsedMs(13),
+            silent: ElapsedMs(14),
+            frozen: ElapsedMs(15),
+        };
         for last in [false, true] {
-            let media = MediaTime { forwarded: ElapsedMs(2), proven: ElapsedMs(1) };
             assert_eq!(
                 report(Some(MediaReport { call, to_fan, to_host, last })),
-                Input::MediaCounted { call, media, last }
+                Input::MediaCounted { call, counted, last }
             );
         }
         assert_eq!(report(None), Input::RelayLost);
@@ -182,7 +273,10 @@ mod tests {
             (Refusal::NoFunds, "billing.no_funds"),
             (Refusal::Unavailable, "billing.unavailable"),
             (Refusal::Draining, "server.draining"),
-            (Refusal::Conflict, "server.internal"),
+            (Refusal::Blocked, "billing.blocked"),
+            (Refusal::IdReused, "billing.id_reused"),
+            (Refusal::TooLarge, "billing.too_large"),
+            (Refusal::NotRefundable, "billing.not_refundable"),
         ] {
             assert_eq!(toml::Value::try_from(code(refusal)).unwrap().as_str(), Some(name));
         }

@@ -6,7 +6,7 @@ use crate::socket::{CloseCode, Outgoing, Outlet};
 use crate::translate::{self, Errand};
 use call_core::{AskId, Closing, Input, Login, Output, Resume, SocketId, Switchboard};
 use protocol::ErrorCode;
-use protocol::service::{MeterCommand, MeterEvent, RelayCommand, RelayEvent, SignedReceipt};
+use protocol::service::{CreditKind, MeterCommand, MeterEvent, RelayCommand, RelayEvent, SignedReceipt};
 use service_kit::link::Link;
 use service_kit::{Clock, Shutdown, entropy};
 use std::collections::{HashMap, VecDeque};
@@ -212,7 +212,13 @@ impl Hub {
             }
             Message::Credit { user, amount, id, answer } => {
                 let request = self.wait(Waiting::Balance(answer));
-                self.tell_meter(MeterCommand::Credit { request, user, amount, id });
+                self.tell_meter(MeterCommand::Credit {
+                    request,
+                    user,
+                    amount,
+                    id,
+                    kind: CreditKind::Purchase,
+                });
             }
             Message::Document { call, answer } => {
                 let request = self.wait(Waiting::Document(answer));
@@ -294,10 +300,13 @@ impl Hub {
     fn tell_meter(&self, command: MeterCommand) {
         match &command {
             MeterCommand::Open { call, terms } => info!(%call, medium = %terms.medium, "accepted"),
-            MeterCommand::End { call, reason } => info!(%call, ?reason, "ended"),
+            MeterCommand::End { call, reason, .. } => info!(%call, ?reason, "ended"),
             MeterCommand::Quote { .. }
             | MeterCommand::Balance { .. }
             | MeterCommand::Credit { .. }
+            | MeterCommand::Gift { .. }
+            | MeterCommand::Chargeback { .. }
+            | MeterCommand::Change { .. }
             | MeterCommand::Document { .. } => {}
         }
         // An error means that the meter has ended; the loop sees it as well.
@@ -315,6 +324,8 @@ const fn answers(event: &MeterEvent) -> Option<u64> {
         | MeterEvent::Opened { .. }
         | MeterEvent::NotOpened { .. }
         | MeterEvent::Metered { .. }
+        | MeterEvent::Changed { .. }
+        | MeterEvent::GiveUp { .. }
         | MeterEvent::LowFunds { .. }
         | MeterEvent::Credited { .. }
         | MeterEvent::Settled { .. } => None,
@@ -341,7 +352,9 @@ impl Waiting {
             | MeterEvent::Opened { .. }
             | MeterEvent::NotOpened { .. }
             | MeterEvent::Metered { .. }
-            | MeterEvent::LowFunds { .. }
+            | MeterEvent::Changed { .. }
+        | MeterEvent::GiveUp { .. }
+        | MeterEvent::LowFunds { .. }
             | MeterEvent::Credited { .. }
             | MeterEvent::Settled { .. } => (None, None),
         };

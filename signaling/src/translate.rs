@@ -94,6 +94,10 @@ pub(crate) fn meter_fact(event: MeterEvent) -> Option<MeterFact> {
         MeterEvent::LowFunds { call, threshold_ms, remaining_ms } => {
             MeterFact::LowFunds { call, threshold: threshold_ms, remaining: remaining_ms }
         }
+        MeterEvent::Changed { call, rates, .. } => MeterFact::PriceChanged { call, rates },
+        MeterEvent::GiveUp { call, reason } => {
+            MeterFact::GiveUp { call, reason: reason_in(reason) }
+        }
         MeterEvent::Settled { call, receipt } => {
             MeterFact::Settled { call, receipt: receipt_in(receipt) }
         }
@@ -163,8 +167,8 @@ pub(crate) fn errand(output: Output) -> Errand {
         Output::OpenMeter { call, terms: of } => {
             Errand::Meter(MeterCommand::Open { call, terms: terms(of) })
         }
-        Output::EndMeter { call, reason } => {
-            Errand::Meter(MeterCommand::End { call, reason: reason_out(reason) })
+        Output::EndMeter { call, fan, reason } => {
+            Errand::Meter(MeterCommand::End { call, fan, reason: reason_out(reason) })
         }
         Output::OpenRoom { call, funded } => {
             Errand::Relay(RelayCommand::OpenRoom { call, funded_ms: funded })
@@ -349,8 +353,8 @@ fn quote_facts(facts: QuoteFacts) -> core::QuoteFacts {
 }
 
 fn terms(terms: core::Terms) -> CallTerms {
-    let core::Terms { fan, host, medium, rate } = terms;
-    CallTerms { fan, host, medium, rate }
+    let core::Terms { fan, host, medium, rates } = terms;
+    CallTerms { fan, host, medium, rates }
 }
 
 const fn party_in(party: wire::Party) -> core::Party {
@@ -426,7 +430,8 @@ reasons!(
     FanLost,
     HostLost,
     NotConnected,
-    Interrupted
+    Interrupted,
+    Unconfirmed
 );
 
 fn receipt_in(receipt: wire::Receipt) -> core::Receipt {

@@ -94,6 +94,8 @@ pub(crate) struct Meter {
     limit: ElapsedMs,
     /// How many of [`WARNINGS`] are behind.
     warned: usize,
+    /// Whether the latest answer of the store lacked it.
+    missing: bool,
     /// Settlements that failed in a row, and when to try again.
     failures: u32,
     retry_at: MonotonicMs,
@@ -121,6 +123,7 @@ impl Meter {
             adopted_at: None,
             limit: ElapsedMs::ZERO,
             warned: 0,
+            missing: false,
             failures: 0,
             retry_at: MonotonicMs(0),
         }
@@ -237,8 +240,14 @@ impl Meter {
         (news || target.charge > self.total()).then_some(target)
     }
 
+    /// The store's answer lacks it. Whether for the second time in a row.
+    pub(crate) const fn missed(&mut self) -> bool {
+        std::mem::replace(&mut self.missing, true)
+    }
+
     /// The store's answer. Whether the charge is within what was asked for.
     pub(crate) fn written(&mut self, target: &Target, charged: Coins) -> bool {
+        self.missing = false;
         self.applied = self.applied.merge(target.proven);
         self.charged = self.charged.max(charged);
         let within = self.total() <= self.plan.charge(self.evidence.proven());

@@ -129,8 +129,10 @@ pub enum Output {
         call: CallId,
         reason: EndReason,
     },
+    /// A bill is final. `counted` is what is known here of its media beside what the bill says.
     Settled {
         receipt: Receipt,
+        counted: Counted,
     },
     /// Request 0: news, not an answer.
     Balance {

@@ -3,7 +3,7 @@
 use crate::input::Ring;
 use crate::words::{AskId, Terms};
 use std::collections::BTreeMap;
-use units::{CallId, Rate, SessionId};
+use units::{CallId, Rates, SessionId};
 
 /// Most unanswered requests of one session. A page has two or three; more would let one client
 /// fill the neighbours' queues.
@@ -26,8 +26,8 @@ pub(crate) enum Purpose {
     /// and the first whose funds are confirmed gets the host.
     Ring {
         ring: Ring,
-        /// The price that the meter was asked about.
-        rate: Rate,
+        /// The prices that the meter was asked about.
+        rates: Rates,
     },
     Balance,
     Offer {

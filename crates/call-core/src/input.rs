@@ -1,8 +1,8 @@
 //! What happened, as the shell tells it.
 
 use crate::output::{Credit, Receipt};
-use crate::words::{AskId, Party, Prices, Refusal, Role, SocketId};
-use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, SessionId, ShareBps, UserId};
+use crate::words::{AskId, EndReason, Party, Prices, Refusal, Role, SocketId};
+use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, Rates, SessionId, ShareBps, UserId};
 
 /// Who a verified token says a client is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +159,16 @@ pub enum MeterFact {
         call: CallId,
         threshold: ElapsedMs,
         remaining: ElapsedMs,
+    },
+    /// A call that goes on costs this from now on.
+    PriceChanged {
+        call: CallId,
+        rates: Rates,
+    },
+    /// The meter wants the call ended.
+    GiveUp {
+        call: CallId,
+        reason: EndReason,
     },
     /// The bill is final.
     Settled {

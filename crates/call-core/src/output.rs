@@ -16,7 +16,7 @@ pub enum Output {
     /// Have the meter write the call down. Answered by `Opened` or `NotOpened`.
     OpenMeter { call: CallId, terms: Terms },
     /// Have the meter settle the call. Answered by `Settled`.
-    EndMeter { call: CallId, reason: EndReason },
+    EndMeter { call: CallId, fan: UserId, reason: EndReason },
     /// Have the relay make room for a call that may carry this much media.
     OpenRoom { call: CallId, funded: ElapsedMs },
     /// Have the relay connect a side. Answered by a [`RelayFact`](crate::RelayFact) with the same

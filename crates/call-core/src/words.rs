@@ -1,6 +1,6 @@
 //! The small words that inputs, outputs and the machine share.
 
-use units::{Medium, Rate, UserId};
+use units::{Medium, Rate, Rates, UserId};
 
 /// One socket of one client, numbered by the shell; a number is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +58,17 @@ impl Prices {
             Medium::Video => self.video,
         }
     }
+
+    /// The prices of a call in `medium`, if that is for sale: while the camera of a video call is
+    /// off, the price of voice holds, or the same where voice is not for sale.
+    #[must_use]
+    pub fn of_call(&self, medium: Medium) -> Option<Rates> {
+        let rate = self.of(medium)?;
+        Some(match medium {
+            Medium::Voice => Rates::flat(rate),
+            Medium::Video => Rates { voice: self.voice.unwrap_or(rate), video: rate },
+        })
+    }
 }
 
 /// What a call is sold at.
@@ -66,7 +77,18 @@ pub struct Terms {
     pub fan: UserId,
     pub host: UserId,
     pub medium: Medium,
-    pub rate: Rate,
+    pub rates: Rates,
+}
+
+impl Terms {
+    /// The price of the medium that was chosen.
+    #[must_use]
+    pub const fn rate(&self) -> Rate {
+        match self.medium {
+            Medium::Voice => self.rates.voice,
+            Medium::Video => self.rates.video,
+        }
+    }
 }
 
 /// Why a call ended.
@@ -90,6 +112,8 @@ pub enum EndReason {
     NotConnected,
     /// The server stopped in the middle.
     Interrupted,
+    /// The fan's client confirmed nothing while media went out.
+    Unconfirmed,
 }
 
 impl EndReason {

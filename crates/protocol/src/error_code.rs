@@ -70,6 +70,14 @@ error_codes! {
     CallWrongState = "call.wrong_state", "This is not possible at this point of the call.";
     /// The balance does not cover the minimum.
     BillingNoFunds = "billing.no_funds", "Your balance does not cover the minimum for this call.";
+    /// The fan owes for a purchase that the bank took back.
+    BillingBlocked = "billing.blocked", "A payment was taken back; settle it before the next call.";
+    /// The id of a credit, gift or call was used for another one.
+    BillingIdReused = "billing.id_reused", "This id was used for something else.";
+    /// The wallet can't hold as much.
+    BillingTooLarge = "billing.too_large", "A balance can't hold this many coins.";
+    /// The call is not settled, not this fan's, or cost less.
+    BillingNotRefundable = "billing.not_refundable", "This can't be given back for this call.";
     /// The meter or its store can't answer now.
     BillingUnavailable = "billing.unavailable", "Billing is not available right now.";
     /// The offer lacks something the relay needs.

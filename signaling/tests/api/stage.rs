@@ -129,7 +129,7 @@ async fn play_meter(
                 let balance = wallets.get(&user).copied().unwrap_or_default();
                 MeterEvent::Balance { request, user, balance }
             }
-            MeterCommand::Credit { request, user, amount, id } => {
+            MeterCommand::Credit { request, user, amount, id, .. } => {
                 let wallet = wallets.entry(user.clone()).or_default();
                 if credits.insert(id) {
                     *wallet = wallet.checked_add(amount).unwrap();
@@ -144,7 +144,7 @@ async fn play_meter(
                 opened.insert(call, terms);
                 MeterEvent::Opened { call, funded_ms: ElapsedMs(20_000) }
             }
-            MeterCommand::End { call, reason } => {
+            MeterCommand::End { call, reason, .. } => {
                 orders.send(format!("end {reason:?}")).ok();
                 let terms = opened.remove(&call).expect("only what was opened is ended, once");
                 let receipt = Receipt {
@@ -152,8 +152,8 @@ async fn play_meter(
                     fan: terms.fan,
                     host: terms.host,
                     medium: terms.medium,
-                    rate_micro_per_min: terms.rate,
-                    voice_rate_micro_per_min: terms.rate,
+                    rate_micro_per_min: terms.rates.video,
+                    voice_rate_micro_per_min: terms.rates.voice,
                     reason,
                     accepted_at_unix_ms: UnixMs(1),
                     ended_at_unix_ms: UnixMs(2),
@@ -171,6 +171,9 @@ async fn play_meter(
                 };
                 MeterEvent::Settled { call, receipt }
             }
+            MeterCommand::Gift { .. }
+            | MeterCommand::Chargeback { .. }
+            | MeterCommand::Change { .. } => unreachable!("signaling asks for none of these"),
             MeterCommand::Document { request, call } => {
                 let document = signed(call);
                 MeterEvent::Document { request, document }

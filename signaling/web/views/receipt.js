@@ -119,6 +119,7 @@ function reasonText(call, reason) {
     host_lost: lostYou ? "reason.lost_you" : "reason.lost_peer",
     not_connected: "reason.not_connected",
     interrupted: "reason.interrupted",
+    unconfirmed: "reason.unconfirmed",
     gone: "reason.gone",
   }[reason];
   return t(key ?? "reason.other", { name: call.peer.name });

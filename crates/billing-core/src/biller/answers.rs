@@ -4,7 +4,7 @@ use super::Biller;
 use super::rounds::renew_limits;
 use crate::meter::Meter;
 use crate::{
-    Answer, Applied, Change, Checkpoint, Command, Credit, Crediting, Notice, OpenCall, Opening,
+    Answer, Applied, Change, Checkpoint, Command, Counted, Credit, Crediting, Notice, OpenCall, Opening,
     Output, Plan, Proven, Question, Quote, Refusal, Settled, Spend, Spending, Target,
 };
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ impl Biller {
             Answer::Opened { call, opening } => self.opened(now, call, opening, out),
             Answer::Applied { targets, applied } => {
                 self.applying = false;
-                self.applied(&targets, &applied, out);
+                self.applied(now, &targets, &applied, out);
                 self.tell(now, out);
             }
             Answer::Checkpointed(rows) => self.checkpointed(now, &rows),
@@ -59,7 +59,7 @@ impl Biller {
             }
             Opening::Settled(receipt) => {
                 self.forget(call);
-                out.push(Output::Settled { receipt });
+                out.push(Output::Settled { receipt, counted: Counted::default() });
                 return;
             }
             Opening::NoFunds => Refusal::NoFunds,
@@ -70,7 +70,13 @@ impl Biller {
         out.push(Output::NotOpened { call, refusal });
     }
 
-    fn applied(&mut self, targets: &[Target], applied: &Applied, out: &mut Vec<Output>) {
+    fn applied(
+        &mut self,
+        now: MonotonicMs,
+        targets: &[Target],
+        applied: &Applied,
+        out: &mut Vec<Output>,
+    ) {
         let charged: BTreeMap<CallId, Coins> = applied.charged.iter().copied().collect();
         for target in targets {
             let call = target.call;
@@ -83,15 +89,25 @@ impl Biller {
                     out.push(Output::Notice(Notice::Violated { rule, call }));
                 }
                 self.totals.charged(before, meter.charged(), meter.terms.host_share);
-            } else if self.forget(call) {
-                self.totals.violated("open_call_known");
-                out.push(Output::Notice(Notice::Orphaned { call }));
+            } else {
+                self.missing(now, call, out);
             }
         }
         for (user, funds) in &applied.funds {
             if let Some(wallet) = self.wallets.get_mut(user) {
                 wallet.funds = Some(*funds);
             }
+        }
+    }
+
+    /// The store has no such open call, or its shard is another meter's: the next answer about
+    /// leases tells which.
+    fn missing(&mut self, now: MonotonicMs, call: CallId, out: &mut Vec<Output>) {
+        self.leases.doubt(now);
+        let again = self.calls.get_mut(&call).is_some_and(Meter::missed);
+        if (again || self.leases.is_alone()) && self.forget(call) {
+            self.totals.violated("open_call_known");
+            out.push(Output::Notice(Notice::Orphaned { call }));
         }
     }
 
@@ -108,9 +124,11 @@ impl Biller {
     fn settled(&mut self, call: CallId, settled: Settled, out: &mut Vec<Output>) {
         match settled {
             Settled::Final { receipt, funds } => {
+                let mut counted = Counted::default();
                 if let Some(meter) = self.calls.get(&call) {
+                    counted = *meter.evidence.counted();
                     self.totals.charged(meter.charged(), receipt.charged, receipt.terms.host_share);
-                    self.totals.settled(&receipt, meter.evidence.counted());
+                    self.totals.settled(&receipt, &counted);
                 }
                 self.forget(call);
                 if receipt.total() > receipt.plan().charge(receipt.proven) {
@@ -119,7 +137,7 @@ impl Biller {
                     out.push(Output::Notice(Notice::Violated { rule, call }));
                 }
                 let fan = receipt.terms.fan.clone();
-                out.push(Output::Settled { receipt });
+                out.push(Output::Settled { receipt, counted });
                 self.funds_are(&fan, funds, out);
             }
             Settled::Interim { .. } => {

@@ -182,8 +182,10 @@ impl Switchboard {
 
     /// Stops the media of a call that the meter knows of, and has it settled.
     fn end(&mut self, now: MonotonicMs, id: CallId, reason: EndReason) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let fan = call.terms.fan.clone();
         self.outputs.push(Output::CloseRoom { call: id });
-        self.outputs.push(Output::EndMeter { call: id, reason });
+        self.outputs.push(Output::EndMeter { call: id, fan, reason });
         let ends_at = now + self.rules.settle_timeout;
         self.set_phase(id, Phase::Ending { reason, ends_at });
         self.show(now, id);
@@ -300,7 +302,7 @@ impl Switchboard {
                 video: peer.video,
             },
             medium: call.terms.medium,
-            rate: call.terms.rate,
+            rate: call.terms.rate(),
             host_share: call.host_share,
             ring_ends_in,
         }

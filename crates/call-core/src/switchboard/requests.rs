@@ -113,7 +113,7 @@ impl Switchboard {
     fn rung(&mut self, now: MonotonicMs, id: SessionId, re: u64, ring: Ring) {
         match self.ringable(id, &ring) {
             Ok(terms) => {
-                let purpose = Purpose::Ring { ring, rate: terms.rate };
+                let purpose = Purpose::Ring { ring, rates: terms.rates };
                 if let Some(ask) = self.open_ask(now, id, re, purpose) {
                     self.outputs.push(Output::Ask { ask, question: Question::Quote(terms) });
                 }
@@ -132,8 +132,8 @@ impl Switchboard {
             return Err(Refusal::Forbidden);
         }
         let prices = self.online.get(host).ok_or(Refusal::HostOffline)?;
-        let rate = prices.of(medium).ok_or(Refusal::HostNotOffering)?;
-        Ok(Terms { fan: caller.user.clone(), host: host.clone(), medium, rate })
+        let rates = prices.of_call(medium).ok_or(Refusal::HostNotOffering)?;
+        Ok(Terms { fan: caller.user.clone(), host: host.clone(), medium, rates })
     }
 
     /// Whether nothing but funds stands in the way of a call, and at what price.
@@ -148,7 +148,7 @@ impl Switchboard {
         if self.engaged.contains_key(&terms.host) {
             return Err(Refusal::CallBusy);
         }
-        if ring.at_most.is_some_and(|at_most| terms.rate > at_most) {
+        if ring.at_most.is_some_and(|at_most| terms.rate() > at_most) {
             return Err(Refusal::PriceChanged);
         }
         Ok(terms)

@@ -6,7 +6,7 @@ use crate::call::{MediaLink, Phase};
 use crate::input::{MeterFact, OfferRefusal, QuoteFacts, RelayFact};
 use crate::output::{Message, Output, Quote, Tick};
 use crate::words::{AskId, EndReason, Party, Refusal};
-use units::{CallId, ElapsedMs, MicroCoins, MonotonicMs};
+use units::{CallId, ElapsedMs, MicroCoins, MonotonicMs, Rates};
 
 impl Switchboard {
     pub(super) fn meter_said(&mut self, now: MonotonicMs, fact: MeterFact) {
@@ -34,6 +34,12 @@ impl Switchboard {
             }
             MeterFact::LowFunds { call, threshold, remaining } => {
                 self.low_funds(call, threshold, remaining);
+            }
+            MeterFact::PriceChanged { call, rates } => self.price_changed(now, call, rates),
+            MeterFact::GiveUp { call, reason } => {
+                if self.calls.get(&call).is_some_and(|call| call.carries_media()) {
+                    self.give_up(now, call, reason);
+                }
             }
             MeterFact::Settled { call, receipt } => self.settled(now, call, receipt),
             MeterFact::Credited { call, fan, host, credits } => {
@@ -95,10 +101,11 @@ impl Switchboard {
         let Some(ask) = self.close_ask(id) else { return };
         match ask.purpose {
             Purpose::Quote(terms) => {
+                let rate = terms.rate();
                 let quote = Quote {
                     host: terms.host,
                     medium: terms.medium,
-                    rate: terms.rate,
+                    rate,
                     free: facts.free,
                     minimum: facts.minimum,
                     balance: facts.balance,
@@ -106,10 +113,10 @@ impl Switchboard {
                 };
                 self.send(ask.session, Some(ask.re), Message::Quote(quote));
             }
-            Purpose::Ring { ring, rate } => {
+            Purpose::Ring { ring, rates } => {
                 // The world may have changed while the meter was asked.
                 match self.ringable(ask.session, &ring) {
-                    Ok(still) if still.rate != rate => {
+                    Ok(still) if still.rates != rates => {
                         self.refuse(ask.session, ask.re, Refusal::PriceChanged);
                     }
                     Ok(_) if facts.balance < facts.minimum => {
@@ -182,6 +189,14 @@ impl Switchboard {
         let (fan, host) = (call.fan.user.clone(), call.host.user.clone());
         self.tell(&host, Message::CallTick(Tick { balance: None, ..tick.clone() }));
         self.tell(&fan, Message::CallTick(tick));
+    }
+
+    fn price_changed(&mut self, now: MonotonicMs, id: CallId, rates: Rates) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.terms.rates = rates;
+        if call.carries_media() {
+            self.show(now, id);
+        }
     }
 
     fn low_funds(&mut self, call: CallId, threshold: ElapsedMs, remaining: ElapsedMs) {

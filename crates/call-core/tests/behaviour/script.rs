@@ -178,14 +178,14 @@ impl Stage {
             Output::Close { socket, why } => format!("close {} {why:?}", self.labels[socket]),
             Output::Ask { ask, question } => match question {
                 Question::Quote(terms) => {
-                    format!("meter: quote a{} {} {}", ask.0, terms.medium, terms.rate)
+                    format!("meter: quote a{} {} {}", ask.0, terms.medium, terms.rate())
                 }
                 Question::Balance(user) => format!("meter: balance a{} {user}", ask.0),
             },
             Output::OpenMeter { call, terms } => {
-                format!("meter: open {} {} {}", name(*call), terms.medium, terms.rate)
+                format!("meter: open {} {} {}", name(*call), terms.medium, terms.rate())
             }
-            Output::EndMeter { call, reason } => format!("meter: end {} {reason:?}", name(*call)),
+            Output::EndMeter { call, reason, .. } => format!("meter: end {} {reason:?}", name(*call)),
             Output::OpenRoom { call, funded } => {
                 format!("relay: open {} {}", name(*call), funded.0)
             }

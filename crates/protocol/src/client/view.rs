@@ -134,6 +134,8 @@ pub enum EndReason {
     NotConnected,
     /// A server stopped in the middle; settled from what was durable.
     Interrupted,
+    /// The fan's client confirmed nothing while media went out.
+    Unconfirmed,
 }
 
 /// What a call cost, to the micro-coin. Both sides get the same one.

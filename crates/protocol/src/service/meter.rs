@@ -1,9 +1,9 @@
 //! Signaling to and from the billing meter.
 
 use crate::ErrorCode;
-use crate::client::{CallCredit, EndReason, Receipt};
+use crate::client::{CallCredit, CreditPayer, CreditReason, EndReason, Receipt};
 use serde::{Deserialize, Serialize};
-use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, ShareBps, UserId};
+use units::{CallId, ElapsedMs, Medium, MicroCoins, Rates, ShareBps, SpendId, UserId};
 
 /// What a call is sold at, fixed before its first packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +11,21 @@ pub struct CallTerms {
     pub fan: UserId,
     pub host: UserId,
     pub medium: Medium,
-    pub rate: Rate,
+    /// Of a voice call, both the same.
+    pub rates: Rates,
+}
+
+/// Where credited coins come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum CreditKind {
+    /// Bought: paid coins.
+    #[default]
+    Purchase,
+    /// A present of the platform: promo coins.
+    Promo,
+    /// Given back for a call, at most what it cost in all: paid coins.
+    Refund { call: CallId, payer: CreditPayer, reason: CreditReason },
 }
 
 /// The meter's answer to [`MeterCommand::Quote`].
@@ -34,12 +48,28 @@ pub enum MeterCommand {
     /// [`MeterEvent::NotOpened`]; a repeat answers the same.
     Open { call: CallId, terms: CallTerms },
     /// The call is over. The meter settles once the relay's last report is in, or 5 s later.
-    End { call: CallId, reason: EndReason },
+    End { call: CallId, fan: UserId, reason: EndReason },
     /// Answered by [`MeterEvent::Balance`] with the same `request`.
     Balance { request: u64, user: UserId },
     /// Add coins. `id` names the credit: a repeat adds nothing. Answered by
     /// [`MeterEvent::Balance`] with the same `request`, or [`MeterEvent::Failed`].
-    Credit { request: u64, user: UserId, amount: MicroCoins, id: String },
+    Credit {
+        request: u64,
+        user: UserId,
+        amount: MicroCoins,
+        id: String,
+        #[serde(default)]
+        kind: CreditKind,
+    },
+    /// A present from a fan to a host, all of it or nothing. `id` names it: a repeat takes nothing.
+    /// Answered by [`MeterEvent::Balance`] with the same `request`, or [`MeterEvent::Failed`].
+    Gift { request: u64, id: SpendId, fan: UserId, host: UserId, amount: MicroCoins },
+    /// A bank took a purchase back: takes what is there; the rest is owed, and who owes opens no
+    /// call. Answered as a gift is.
+    Chargeback { request: u64, id: SpendId, fan: UserId, amount: MicroCoins },
+    /// Other prices for a call that goes on. Answered by [`MeterEvent::Changed`] once they are
+    /// durable; not answered if the call is over.
+    Change { call: CallId, rates: Rates },
     /// A call's signed receipt. Answered by [`MeterEvent::Document`] with the same `request`.
     Document { request: u64, call: CallId },
 }
@@ -76,6 +106,10 @@ pub enum MeterEvent {
         /// The proven time has stood still for 2.5 s.
         paused: bool,
     },
+    /// New prices are durable and hold from this media time on.
+    Changed { call: CallId, rates: Rates, from_ms: ElapsedMs },
+    /// End this call for this reason. Said again until [`MeterCommand::End`] comes.
+    GiveUp { call: CallId, reason: EndReason },
     /// The remaining time fell to this threshold.
     LowFunds { call: CallId, threshold_ms: ElapsedMs, remaining_ms: ElapsedMs },
     /// The bill is final and in the ledger.

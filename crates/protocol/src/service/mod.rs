@@ -7,5 +7,5 @@
 mod meter;
 mod relay;
 
-pub use meter::{CallTerms, MeterCommand, MeterEvent, QuoteFacts, SignedReceipt};
+pub use meter::{CallTerms, CreditKind, MeterCommand, MeterEvent, QuoteFacts, SignedReceipt};
 pub use relay::{Carried, MediaReport, OfferRefusal, RelayCommand, RelayEvent, RelayLimit};

@@ -3,8 +3,11 @@
 use crate::cli::{self, ServeOptions};
 use crate::config::{Config, Mode};
 use crate::demo;
-use billing_core::Credit;
+use billing_core::{Credit, CreditKind};
+use billing_meter::Surroundings;
 use media_relay::MediaRelay;
+use prometheus::Registry;
+use service_kit::operations::Readiness;
 use service_kit::{Clock, Shutdown, Trigger, link, telemetry};
 use signaling::{Demo, Signaling};
 use std::error::Error;
@@ -12,25 +15,21 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use store::{Sqlite, Store as _};
+use store::{Options, Store, hot, ledger};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::info;
-use units::MicroCoins;
+use units::{MeterId, MicroCoins};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error("can't make the folder {path}")]
     Folder { path: PathBuf, source: io::Error },
-    #[error("can't open the database {path}")]
-    Database { path: PathBuf, source: store::Error },
     #[error(
         "{0} is in use by another program; choose another address, such as --listen 127.0.0.1:8090"
     )]
     AddressInUse(SocketAddr),
-    #[error("can't put coins into the demo's wallets")]
-    Wallets(#[source] store::Error),
 }
 
 /// Serves until SIGINT or SIGTERM, then settles what is open.
@@ -54,12 +53,18 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         Mode::Production => (config.auth.token_key()?, None),
         Mode::Demo => (demo::token_key(folder)?, Some(config.demo.unwrap_or_else(demo::people))),
     };
-    let store = Sqlite::open(&database)
-        .await
-        .map_err(|source| StartError::Database { path: database.clone(), source })?;
-    if let Some(demo) = &demo {
-        fill_wallets(&store, demo, clock).await.map_err(StartError::Wallets)?;
-    }
+    let store = Store::new(
+        hot::Memory::default(),
+        ledger::Memory::default(),
+        Options { inline_checkpoint: true, ..Options::new(MeterId::ALONE) },
+    );
+    let surroundings = Surroundings {
+        clock,
+        registry: Registry::new(),
+        ready: Readiness::default().condition("billing meter"),
+        alone: true,
+        presents: demo.as_ref().map_or_else(Vec::new, |demo| presents(demo, clock)),
+    };
     let relay = MediaRelay::bind(config.media_relay, clock)?;
     let signaling = Signaling::bind(config.signaling, token_key, demo.clone(), clock)
         .await
@@ -78,7 +83,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
             signaling.run(signaling_to_relay, signaling_to_meter, stop)
         }),
         Service::start("billing meter", |stop| {
-            billing_meter::run(meter, store, clock, meter_to_signaling, meter_to_relay, stop)
+            billing_meter::run(meter, store, surroundings, meter_to_signaling, meter_to_relay, stop)
         }),
         Service::start("media relay", |stop| relay.run(relay_to_signaling, relay_to_meter, stop)),
     ];
@@ -112,14 +117,17 @@ fn explain_address(error: signaling::Error) -> Box<dyn Error> {
     error.into()
 }
 
-/// Gives each demo person what they start with, once.
-async fn fill_wallets(store: &Sqlite, demo: &Demo, clock: Clock) -> Result<(), store::Error> {
-    for user in demo.users.iter().filter(|user| user.coins > MicroCoins::ZERO) {
-        let id = format!("demo-start:{}", user.id);
-        let (user, amount, at) = (user.id.clone(), user.coins, clock.unix());
-        store.credit(&Credit { id, user, amount, at }).await?;
-    }
-    Ok(())
+/// What each demo person starts with: given once, however often the server starts.
+fn presents(demo: &Demo, clock: Clock) -> Vec<Credit> {
+    let rich = demo.users.iter().filter(|user| user.coins > MicroCoins::ZERO);
+    rich.map(|user| Credit {
+        id: format!("demo-start:{}", user.id),
+        user: user.id.clone(),
+        amount: user.coins,
+        kind: CreditKind::Purchase,
+        at: clock.unix(),
+    })
+    .collect()
 }
 
 /// A running service and the word that stops it.

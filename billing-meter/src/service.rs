@@ -4,7 +4,7 @@ use crate::bookkeeper::{self, Reading};
 use crate::metrics::Metrics;
 use crate::translate::{self, Outgoing};
 use crate::{Config, Error};
-use billing_core::{Biller, Command, Input, Notice};
+use billing_core::{Biller, Command, Credit, Input, Notice};
 use prometheus::Registry;
 use protocol::service::{MediaReport, MeterCommand, MeterEvent, RelayLimit};
 use service_kit::link::Link;
@@ -40,6 +40,8 @@ pub struct Surroundings {
     pub ready: Condition,
     /// Whether no other meter shares these wallets, and the relay runs in this very process.
     pub alone: bool,
+    /// Credits to give once this meter can: what a demo's people start with.
+    pub presents: Vec<Credit>,
 }
 
 /// Meters calls until `shutdown`, or until signaling is gone; then settles what is open, or leaves
@@ -59,7 +61,7 @@ pub async fn run<H: Hot, L: Ledger>(
     mut relay: Link<RelayLimit, MediaReport>,
     mut shutdown: Shutdown,
 ) -> Result<(), Error> {
-    let Surroundings { clock, registry, ready, alone } = surroundings;
+    let Surroundings { clock, registry, ready, alone, mut presents } = surroundings;
     let settings = config.settings(alone)?;
     let (commands, to_carry_out) = unbounded_channel();
     let (answer, mut answers) = unbounded_channel();
@@ -82,9 +84,15 @@ pub async fn run<H: Hot, L: Ledger>(
     meter.handle(Input::WokeUp);
     loop {
         let now = clock.now();
-        let open = !alone || give_up_at.is_some() || meter.biller.has_recovered(now);
+        let recovered = meter.biller.has_recovered(now);
+        let open = !alone || give_up_at.is_some() || recovered;
         if !open && now >= recover_until {
             return Err(Error::Recovery);
+        }
+        if recovered {
+            for credit in std::mem::take(&mut presents) {
+                meter.handle(Input::CreditAsked { request: 0, credit });
+            }
         }
         if give_up_at.is_some() && meter.biller.is_idle() {
             return Ok(());

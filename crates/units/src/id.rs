@@ -46,6 +46,12 @@ uuid_id! {
     MeterId
 }
 
+impl MeterId {
+    /// The meter of a database that no other shares, as a lock on its file makes sure: the same at
+    /// each start, so that it finds its own leases. Two meters of this id would both hold a shard.
+    pub const ALONE: Self = Self(Uuid::nil());
+}
+
 /// A person, as the operator's own system names them: the `sub` of their token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -12,6 +12,7 @@ mod evidence_bytes;
 mod flow;
 pub mod hot;
 pub mod ledger;
+mod redis;
 mod sqlite;
 
 pub use flow::{Options, Sign, Store};
@@ -20,6 +21,7 @@ pub use ledger::{
     CallRow, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction, WalletRow,
     posting_shard,
 };
+pub use redis::Redis;
 pub use sqlite::{Sqlite, SqliteTx};
 
 use units::Shard;

@@ -96,8 +96,8 @@ impl Redis {
         epoch: Epoch,
         debits: &[Debit],
     ) -> Result<Vec<Debited>, Error> {
-        let Some(first) = debits.first() else { return Ok(Vec::new()) };
-        let mode = match first.mode {
+        // Without debits it still checks the epoch.
+        let mode = match debits.first().map_or(Mode::UpTo, |debit| debit.mode) {
             Mode::UpTo => "U",
             Mode::AllOrNothing => "A",
             Mode::TakeBack => "T",
@@ -133,8 +133,7 @@ impl Hot for Redis {
         };
         let mut funds = Vec::with_capacity(wallets.len());
         // Without wallets it still raises the epoch.
-        let (first, rest) = wallets.split_at(wallets.len().min(WALLETS_MAX));
-        for wallets in std::iter::once(first).chain(rest.chunks(WALLETS_MAX)) {
+        for wallets in chunks(wallets) {
             let mut call = invocation(&self.restore, shard, epoch);
             call.arg(surplus);
             for wallet in wallets {
@@ -182,7 +181,7 @@ impl Hot for Redis {
         epoch: Epoch,
         closed: &[(UserId, Slot, Coins)],
     ) -> Result<(), Error> {
-        for closed in closed.chunks(WALLETS_MAX) {
+        for closed in chunks(closed) {
             let mut call = invocation(&self.close, shard, epoch);
             for (user, slot, settled) in closed {
                 let mut packed = slot.0.as_bytes().to_vec();
@@ -221,6 +220,12 @@ fn invocation(script: &Script, shard: Shard, epoch: Epoch) -> ScriptInvocation<'
     let mut call = script.prepare_invoke();
     call.key(key(shard)).arg(format!("{:0EPOCH_DIGITS$}", epoch.0));
     call
+}
+
+/// Cuts a list into what one call of a slow script can take: at least one call.
+fn chunks<T>(list: &[T]) -> impl Iterator<Item = &[T]> {
+    let (first, rest) = list.split_at(list.len().min(WALLETS_MAX));
+    std::iter::once(first).chain(rest.chunks(WALLETS_MAX))
 }
 
 /// Cuts debits into runs that one script call can take: of one mode, each wallet once.

@@ -104,7 +104,7 @@ fn compare(connect: impl Fn() -> Redis, empty: impl Fn()) {
     let redis = runtime.block_on(async { connect() });
     let (shard, users) = neighbours(usize::from(USERS));
     let sequences = prop::collection::vec(step(), 1..40);
-    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 150, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&sequences, |steps| {
         empty();
         runtime.block_on(async {

@@ -168,6 +168,7 @@ impl Postgres {
             .arg("-k")
             .arg(self.folder.path())
             .args(["-c", "max_connections=300", "-c", "max_wal_size=4GB"])
+            .args(["-c", "shared_buffers=512MB"])
             .args(["-c", &format!("fsync={sync}")])
             .args(["-c", &format!("full_page_writes={sync}")]);
         Process::spawn(command, self.folder.path())

@@ -12,7 +12,7 @@ mod evidence_bytes;
 mod flow;
 pub mod hot;
 pub mod ledger;
-mod redis;
+mod postgres;
 mod sqlite;
 
 pub use flow::{Options, Sign, Store};
@@ -21,7 +21,7 @@ pub use ledger::{
     CallRow, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction, WalletRow,
     posting_shard,
 };
-pub use redis::Redis;
+pub use postgres::{Postgres, PostgresTx};
 pub use sqlite::{Sqlite, SqliteTx};
 
 use units::Shard;

@@ -1,0 +1,74 @@
+//! Credits: coins that came into a wallet, once per id.
+
+use super::row::{Columns, corrupt, micro, shard};
+use crate::Error;
+use billing_core::{Credit, CreditKind};
+use serde_json::{Map, Value};
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+use units::{CallId, MicroCoins, Shard};
+use uuid::Uuid;
+
+/// The columns that make up a [`CreditKind`]; null where the kind has none such.
+const KIND: [&str; 4] = ["kind", "call", "payer", "reason"];
+
+pub(super) async fn read(tx: &mut PgConnection, id: &str) -> Result<Option<Credit>, Error> {
+    let row = sqlx::query("SELECT * FROM credit WHERE id = $1").bind(id).fetch_optional(tx).await?;
+    row.as_ref().map(credit).transpose()
+}
+
+pub(super) async fn insert(tx: &mut PgConnection, credit: &Credit) -> Result<(), Error> {
+    let kind = serde_json::to_value(&credit.kind).expect("a kind of credit is plain data");
+    let [name, _, payer, reason] = KIND.map(|column| kind[column].as_str());
+    let call = match &credit.kind {
+        CreditKind::Purchase | CreditKind::Promo => None,
+        CreditKind::Refund { call, .. } => Some(call.0),
+    };
+    sqlx::query(
+        "INSERT INTO credit
+             (id, user_id, shard, amount, kind, call_id, payer, reason, at_unix_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(&credit.id)
+    .bind(credit.user.as_str())
+    .bind(shard(Shard::of(&credit.user)))
+    .bind(micro(credit.amount))
+    .bind(name)
+    .bind(call)
+    .bind(payer)
+    .bind(reason)
+    .bind(super::row::integer(credit.at.0))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn refunded(tx: &mut PgConnection, call: CallId) -> Result<MicroCoins, Error> {
+    let row = sqlx::query(
+        "SELECT COALESCE(sum(amount), 0)::bigint AS refunded FROM credit WHERE call_id = $1",
+    )
+    .bind(call.0)
+    .fetch_one(tx)
+    .await?;
+    row.money("refunded")
+}
+
+pub(super) fn credit(row: &PgRow) -> Result<Credit, Error> {
+    let call: Option<Uuid> = row.try_get("call_id")?;
+    let mut fields = Map::new();
+    for column in KIND {
+        let value = match column {
+            "call" => call.map(|call| call.to_string()),
+            column => row.try_get(column)?,
+        };
+        fields.extend(value.map(|value| (column.to_owned(), Value::String(value))));
+    }
+    let written = Value::Object(fields);
+    Ok(Credit {
+        id: row.text("id")?,
+        user: row.user("user_id")?,
+        amount: row.money("amount")?,
+        kind: serde_json::from_value(written.clone()).map_err(|_| corrupt("kind", written))?,
+        at: row.at("at_unix_ms")?,
+    })
+}

@@ -15,7 +15,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use store::{Options, Sqlite, Store, hot};
+use store::{Options, Store, hot, ledger};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -26,8 +26,6 @@ use units::{MeterId, MicroCoins};
 enum StartError {
     #[error("can't make the folder {path}")]
     Folder { path: PathBuf, source: io::Error },
-    #[error("can't open the database {path}")]
-    Database { path: PathBuf, source: store::Error },
     #[error(
         "{0} is in use by another program; choose another address, such as --listen 127.0.0.1:8090"
     )]
@@ -55,12 +53,9 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         Mode::Production => (config.auth.token_key()?, None),
         Mode::Demo => (demo::token_key(folder)?, Some(config.demo.unwrap_or_else(demo::people))),
     };
-    let books = Sqlite::open(&database)
-        .await
-        .map_err(|source| StartError::Database { path: database.clone(), source })?;
     let store = Store::new(
         hot::Memory::default(),
-        books,
+        ledger::Memory::default(),
         Options { inline_checkpoint: true, ..Options::new(MeterId::ALONE) },
     );
     let surroundings = Surroundings {

@@ -17,6 +17,7 @@ mod media_source;
 mod peer;
 mod report;
 mod server_process;
+pub mod settle;
 mod signaling_client;
 
 pub use accounts::{AccountError, Accounts, Login};

@@ -4,6 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use loadtest::calls::{self, Options, Target};
+use loadtest::settle::{self, SettleArgs};
 use loadtest::{Accounts, Endpoint, Report};
 use protocol::token::TokenKey;
 use std::error::Error;
@@ -35,6 +36,12 @@ enum Scenario {
     /// The last line says how many bills were exact. Exit code: 0 if all were, 1 if one was wrong
     /// or a call failed, 2 if no calls could be made.
     Calls(CallsArgs),
+    /// Measures how fast PostgreSQL takes checkpoints and postings, beside a bare insert.
+    ///
+    /// Starts a PostgreSQL server of its own whose commits wait for the disk. The last line says
+    /// whether the goals were reached. Exit code: 0 if they were, 1 if not, 2 if nothing could be
+    /// measured.
+    Settle(SettleArgs),
 }
 
 #[derive(Args)]
@@ -107,8 +114,11 @@ impl CallsArgs {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let Scenario::Calls(args) = &cli.scenario;
-    match make_calls(args, &cli.log).await {
+    let outcome = match &cli.scenario {
+        Scenario::Calls(args) => make_calls(args, &cli.log).await,
+        Scenario::Settle(args) => measure_settling(args, &cli.log).await,
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -133,7 +143,7 @@ fn complain(error: &dyn Error) {
 async fn make_calls(args: &CallsArgs, log: &str) -> Result<bool, Box<dyn Error>> {
     service_kit::telemetry::start(log, service_kit::telemetry::LogFormat::Text)?;
     let options = args.options()?;
-    let progress = progress_bar(calls::progress_length(&options))?;
+    let progress = progress_bar(calls::progress_length(&options), "call seconds")?;
     let report: Result<Report, Box<dyn Error>> = tokio::select! {
         report = calls::run(&options, &progress) => report.map_err(Into::into),
         interrupted = tokio::signal::ctrl_c() => {
@@ -147,10 +157,27 @@ async fn make_calls(args: &CallsArgs, log: &str) -> Result<bool, Box<dyn Error>>
     Ok(report.is_exact())
 }
 
-fn progress_bar(length: u64) -> Result<ProgressBar, indicatif::style::TemplateError> {
-    let style = ProgressStyle::with_template(
-        "{msg:<20} [{bar:40}] {pos}/{len} call seconds, {elapsed_precise}",
-    )?;
+/// Whether all goals were reached.
+async fn measure_settling(args: &SettleArgs, log: &str) -> Result<bool, Box<dyn Error>> {
+    service_kit::telemetry::start(log, service_kit::telemetry::LogFormat::Text)?;
+    let progress = progress_bar(settle::progress_length(args), "rows")?;
+    let report: Result<_, Box<dyn Error>> = tokio::select! {
+        report = settle::run(args, &progress) => report.map_err(Into::into),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.map_or_else(|error| Err(error.into()), |()| Err("interrupted".into()))
+        }
+    };
+    progress.finish_and_clear();
+    let report = report?;
+    let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(report.is_reached())
+}
+
+fn progress_bar(length: u64, unit: &str) -> Result<ProgressBar, indicatif::style::TemplateError> {
+    let style = ProgressStyle::with_template(&format!(
+        "{{msg:<26}} [{{bar:40}}] {{pos}}/{{len}} {unit}, {{elapsed_precise}}"
+    ))?;
     let progress = ProgressBar::new(length).with_style(style.progress_chars("=> "));
     progress.enable_steady_tick(Duration::from_millis(200));
     Ok(progress)

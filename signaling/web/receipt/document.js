@@ -49,11 +49,8 @@ const object = (fields) => (value, name) => {
   if (value === null || typeof value !== "object" || Array.isArray(value)) malformed(name);
   const given = Object.keys(value);
   for (const key of given) if (!Object.hasOwn(fields, key)) malformed(`${key} is unknown`);
-  const entries = Object.entries(fields).map(([key, read]) => {
-    if (!Object.hasOwn(value, key)) malformed(`${key} is missing`);
-    return [key, read(value[key], key)];
-  });
-  return Object.fromEntries(entries);
+  // What is missing is undefined, and no field may be that.
+  return Object.fromEntries(Object.entries(fields).map(([key, read]) => [key, read(value[key], key)]));
 };
 
 /** An array of just these. */

@@ -152,6 +152,34 @@ fn all_terms() -> Told {
     }
 }
 
+/// Free time that voice and a new price share, and a pulse of voice that is paid ahead.
+fn free_over_a_change() -> Told {
+    let from = Proven { media: ElapsedMs(2_000), video: ElapsedMs(500) };
+    let tariff = Tariff {
+        free: ElapsedMs(3_000),
+        pulse: ElapsedMs(2_500),
+        ..Tariff::plain(rates("4", "8"))
+    };
+    Told {
+        tariff,
+        changes: vec![Change { n: 1, from, rates: rates("5", "9") }],
+        proven: vec![(1_000, 500), (2_000, 500), (4_100, 1_600), (7_777, 1_700)],
+        ..video()
+    }
+}
+
+/// New prices that the call just did not come to.
+fn change_at_the_end() -> Told {
+    let from = Proven { media: ElapsedMs(3_100), video: ElapsedMs(2_000) };
+    let tariff = Tariff { minimum: ElapsedMs(10_000), ..Tariff::plain(rates("4", "8")) };
+    Told {
+        tariff,
+        changes: vec![Change { n: 1, from, rates: rates("5", "9") }],
+        proven: vec![(2_000, 2_000), (3_100, 2_000)],
+        ..video()
+    }
+}
+
 fn voice() -> Told {
     Told::voice("5", &[980, 1_960, 2_940, 2_940, 3_800])
 }
@@ -173,10 +201,16 @@ fn valid() -> Vec<(&'static str, String)> {
         ("voice", voice().text()),
         ("video_with_a_price_change", video().text()),
         ("free_time_pulse_minimum_fee", all_terms().text()),
+        ("free_time_over_a_change", free_over_a_change().text()),
+        ("a_change_at_the_end", change_at_the_end().text()),
         ("funds_spent", spent.text()),
         ("never_connected", nothing.text()),
         ("interrupted", interrupted()),
     ]
+}
+
+fn valid_named(name: &str) -> String {
+    valid().into_iter().find(|(each, _)| *each == name).unwrap().1
 }
 
 /// Every kind of forgery, and the check that finds it.
@@ -268,6 +302,21 @@ fn forged() -> Vec<(&'static str, String, Check)> {
             Check::Charge,
         ),
         (
+            "a_change_with_more_picture_than_media",
+            video().forged(|d| d.bill.changes[0].0.from.video = ElapsedMs(4_001)),
+            Check::Changes,
+        ),
+        (
+            "billed_picture_above_the_proof",
+            video().forged(|d| d.bill.video_ms = ElapsedMs(4_501)),
+            Check::Totals,
+        ),
+        (
+            "a_platform_share_too_small",
+            voice().forged(|d| d.bill.platform = MicroCoins::ZERO),
+            Check::Split,
+        ),
+        (
             "billed_time_above_the_proof",
             voice().forged(|d| d.bill.proven_ms = ElapsedMs(3_801)),
             Check::Totals,
@@ -310,7 +359,7 @@ fn outcome(text: &str) -> String {
 
 #[test]
 fn what_is_signed_verifies_and_says_the_same() {
-    for told in [voice(), video(), all_terms()] {
+    for told in [voice(), video(), all_terms(), free_over_a_change(), change_at_the_end()] {
         let verified = verify(&told.text(), None).unwrap();
         assert_eq!(verified.receipt, told.receipt());
         assert_eq!(verified.records, told.evidence());
@@ -333,7 +382,7 @@ fn every_forgery_is_found_by_its_check() {
 #[test]
 fn one_flipped_bit_fails() {
     let told = Told::voice("5", &[980, 1_960]);
-    for text in [told.text(), valid()[4].1.clone()] {
+    for text in [told.text(), valid_named("never_connected")] {
         assert!(outcome(&text).starts_with("ok "));
         for (at, bit) in (0..text.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut bytes = text.clone().into_bytes();
@@ -358,7 +407,7 @@ fn evidence_that_a_crash_lost_is_closed_by_the_bill() {
 
 #[test]
 fn funds_that_were_spent_show() {
-    let verified = verify(&valid()[3].1, None).unwrap();
+    let verified = verify(&valid_named("funds_spent"), None).unwrap();
     assert_eq!(verified.receipt.total(), coins("0.21"));
     assert_eq!(verified.not_charged(), coins("0.106666"));
 }

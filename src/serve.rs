@@ -2,7 +2,7 @@
 
 use crate::cli::{self, ServeOptions};
 use crate::config::{Config, Mode};
-use crate::demo;
+use crate::{demo, receipt_key};
 use billing_core::{Credit, CreditKind};
 use billing_meter::Surroundings;
 use media_relay::MediaRelay;
@@ -15,7 +15,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use store::{Options, Store, hot, ledger};
+use store::{Options, Sqlite, Store, hot};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -26,6 +26,8 @@ use units::{MeterId, MicroCoins};
 enum StartError {
     #[error("can't make the folder {path}")]
     Folder { path: PathBuf, source: io::Error },
+    #[error("can't open the database {path}")]
+    Database { path: PathBuf, source: store::Error },
     #[error(
         "{0} is in use by another program; choose another address, such as --listen 127.0.0.1:8090"
     )]
@@ -53,10 +55,16 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         Mode::Production => (config.auth.token_key()?, None),
         Mode::Demo => (demo::token_key(folder)?, Some(config.demo.unwrap_or_else(demo::people))),
     };
+    let books = Sqlite::open(&database)
+        .await
+        .map_err(|source| StartError::Database { path: database.clone(), source })?;
+    let signing_key = config.receipts.signing_key(config.mode, folder)?;
+    let published_key = config.receipts.published(signing_key.as_ref())?;
+    let sign = signing_key.map(receipt_key::signer);
     let store = Store::new(
         hot::Memory::default(),
-        ledger::Memory::default(),
-        Options { inline_checkpoint: true, ..Options::new(MeterId::ALONE) },
+        books,
+        Options { inline_checkpoint: true, sign, ..Options::new(MeterId::ALONE) },
     );
     let surroundings = Surroundings {
         clock,
@@ -68,7 +76,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let relay = MediaRelay::bind(config.media_relay, clock)?;
     let signaling = Signaling::bind(config.signaling, token_key, demo.clone(), clock)
         .await
-        .map_err(explain_address)?;
+        .map_err(explain_address)?
+        .with_receipt_key(published_key.map(|key| key.to_string()));
     let at = signaling.local_addr();
     info!(signaling = %at, media = %relay.local_addr(), "listening");
 

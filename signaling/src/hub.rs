@@ -6,7 +6,9 @@ use crate::socket::{CloseCode, Outgoing, Outlet};
 use crate::translate::{self, Errand};
 use call_core::{AskId, Closing, Input, Login, Output, Resume, SocketId, Switchboard};
 use protocol::ErrorCode;
-use protocol::service::{CreditKind, MeterCommand, MeterEvent, RelayCommand, RelayEvent, SignedReceipt};
+use protocol::service::{
+    CreditKind, MeterCommand, MeterEvent, RelayCommand, RelayEvent, SignedReceipt,
+};
 use service_kit::link::Link;
 use service_kit::{Clock, Shutdown, entropy};
 use std::collections::{HashMap, VecDeque};
@@ -353,8 +355,8 @@ impl Waiting {
             | MeterEvent::NotOpened { .. }
             | MeterEvent::Metered { .. }
             | MeterEvent::Changed { .. }
-        | MeterEvent::GiveUp { .. }
-        | MeterEvent::LowFunds { .. }
+            | MeterEvent::GiveUp { .. }
+            | MeterEvent::LowFunds { .. }
             | MeterEvent::Credited { .. }
             | MeterEvent::Settled { .. } => (None, None),
         };

@@ -80,10 +80,11 @@ impl Signaling {
         Ok(Self { config, token_key, demo, clock, listener, address, receipt_key: None })
     }
 
-    /// Publishes the public key that signed receipts are checked by: 64 hexadecimal digits.
+    /// Publishes the public key that signed receipts are checked by: 64 hexadecimal digits,
+    /// or none where receipts are not signed.
     #[must_use]
-    pub fn with_receipt_key(self, key: String) -> Self {
-        Self { receipt_key: Some(key), ..self }
+    pub fn with_receipt_key(self, key: Option<String>) -> Self {
+        Self { receipt_key: key, ..self }
     }
 
     /// Where it listens: the configured address, with the port filled in.

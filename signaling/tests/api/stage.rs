@@ -65,7 +65,7 @@ impl Stage {
         let people = in_demo_mode.then(demo);
         let clock = Clock::start();
         let signaling = Signaling::bind(config, key.clone(), people, clock).await.unwrap();
-        let signaling = signaling.with_receipt_key(RECEIPT_KEY.to_owned());
+        let signaling = signaling.with_receipt_key(Some(RECEIPT_KEY.to_owned()));
         let address = signaling.local_addr();
         let (relay, relay_end) = link::pair();
         let (meter, meter_end) = link::pair();

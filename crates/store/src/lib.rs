@@ -13,6 +13,7 @@ mod flow;
 pub mod hot;
 pub mod ledger;
 mod postgres;
+mod redis;
 mod sqlite;
 
 pub use flow::{Options, Sign, Store};
@@ -22,6 +23,7 @@ pub use ledger::{
     posting_shard,
 };
 pub use postgres::{Postgres, PostgresTx};
+pub use redis::Redis;
 pub use sqlite::{Sqlite, SqliteTx};
 
 use units::Shard;

@@ -63,5 +63,8 @@ macro_rules! backends {
 backends! {
     memory: crate::Pair::memory();
     sqlite: crate::Pair::sqlite();
+    redis: crate::Pair::redis(test_servers::Engine::Redis);
+    valkey: crate::Pair::redis(test_servers::Engine::Valkey);
+    redis_cluster: crate::Pair::redis_cluster();
     postgres: crate::Pair::postgres();
 }

@@ -312,15 +312,13 @@ impl Cluster {
             let (first, next) = (SLOTS / count * n, SLOTS / count * (n + 1));
             let last = if n + 1 == count { SLOTS - 1 } else { next - 1 };
             node.command_ok(&format!("CLUSTER ADDSLOTSRANGE {first} {last}"))?;
-            for (epoch, other) in (1..).zip(&nodes) {
-                let bus = other.bus.unwrap_or_default();
-                if other.port == node.port {
-                    // Without epochs of their own nodes need seconds to agree.
-                    node.command_ok(&format!("CLUSTER SET-CONFIG-EPOCH {epoch}"))?;
-                } else if n == 0 {
-                    node.command_ok(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", other.port))?;
-                }
-            }
+            // Without epochs of their own nodes need seconds to agree. A node takes one only
+            // while it knows no other.
+            node.command_ok(&format!("CLUSTER SET-CONFIG-EPOCH {}", n + 1))?;
+        }
+        for node in nodes.iter().skip(1) {
+            let bus = node.bus.unwrap_or_default();
+            nodes[0].command_ok(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.port))?;
         }
         for node in &nodes {
             let whole = || {

@@ -5,8 +5,9 @@ use billing_core::{
     Proven, RefundReason, Settled, Settlement, Spend, SpendKind, Target, Tariff, Terms,
 };
 use std::sync::Arc;
-use store::{Hot, Ledger, Options, Postgres, Sqlite, Store, hot, ledger};
+use store::{Hot, Ledger, Options, Postgres, Redis, Sqlite, Store, hot, ledger};
 use tempfile::TempDir;
+use test_servers::{Cluster, Engine, Redis as Server, RedisOptions};
 use units::{
     CallId, Coins, ElapsedMs, Medium, MeterId, MicroCoins, Rate, Rates, ShareBps, SpendId, UnixMs,
     UserId,
@@ -124,6 +125,22 @@ impl Pair<hot::Memory, Sqlite> {
         let dir = TempDir::new().unwrap();
         let ledger = Sqlite::open(dir.path().join("books")).await.unwrap();
         (Self { hot: Arc::default(), ledger: Arc::new(ledger) }, dir)
+    }
+}
+
+impl Pair<Redis, ledger::Memory> {
+    /// One server that holds hot balances.
+    pub(crate) async fn redis(engine: Engine) -> (Self, Server) {
+        let server = Server::start(RedisOptions { engine, ..RedisOptions::default() }).unwrap();
+        let hot = Redis::one(&server.url()).unwrap();
+        (Self { hot: Arc::new(hot), ledger: Arc::default() }, server)
+    }
+
+    /// A cluster that does.
+    pub(crate) async fn redis_cluster() -> (Self, Cluster) {
+        let cluster = Cluster::start(Engine::Redis, 3).unwrap();
+        let hot = Redis::cluster(&cluster.urls()).unwrap();
+        (Self { hot: Arc::new(hot), ledger: Arc::default() }, cluster)
     }
 }
 

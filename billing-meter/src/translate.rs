@@ -2,11 +2,13 @@
 
 use billing_core::{
     Command, Counted, Credit, CreditKind, EndReason, Flow, Input, Notice, Output, Payer, Receipt,
-    Refusal, RefundReason,
+    RefundReason, Refusal,
 };
-use protocol::client::{self, CreditPayer, CreditReason};
-use protocol::service::{self, Carried, MediaReport, MeterCommand, MeterEvent, QuoteFacts, RelayLimit};
 use protocol::ErrorCode;
+use protocol::client::{self, CreditPayer, CreditReason};
+use protocol::service::{
+    self, Carried, MediaReport, MeterCommand, MeterEvent, QuoteFacts, RelayLimit,
+};
 use units::UnixMs;
 
 /// Where an output goes.
@@ -22,12 +24,9 @@ pub(crate) enum Outgoing {
 /// What signaling said, at this time of the calendar; `None` for what is no matter of the biller.
 pub(crate) fn command(command: MeterCommand, at: UnixMs) -> Option<Input> {
     Some(match command {
-        MeterCommand::Quote { request, terms } => Input::QuoteAsked {
-            request,
-            fan: terms.fan,
-            medium: terms.medium,
-            rates: terms.rates,
-        },
+        MeterCommand::Quote { request, terms } => {
+            Input::QuoteAsked { request, fan: terms.fan, medium: terms.medium, rates: terms.rates }
+        }
         MeterCommand::Open { call, terms } => Input::OpenAsked {
             call,
             fan: terms.fan,
@@ -115,12 +114,8 @@ pub(crate) fn output(output: Output) -> Outgoing {
         Output::LowFunds { call, threshold, remaining } => {
             MeterEvent::LowFunds { call, threshold_ms: threshold, remaining_ms: remaining }
         }
-        Output::Changed { call, rates, from } => {
-            MeterEvent::Changed { call, rates, from_ms: from }
-        }
-        Output::GiveUp { call, reason } => {
-            MeterEvent::GiveUp { call, reason: reason_out(reason) }
-        }
+        Output::Changed { call, rates, from } => MeterEvent::Changed { call, rates, from_ms: from },
+        Output::GiveUp { call, reason } => MeterEvent::GiveUp { call, reason: reason_out(reason) },
         Output::Settled { receipt, counted } => settled(&receipt, &counted),
         Output::Balance { request, user, balance } => {
             MeterEvent::Balance { request, user, balance }

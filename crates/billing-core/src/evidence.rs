@@ -161,11 +161,8 @@ mod tests {
     use super::*;
 
     fn counted(forwarded: u64, proven: u64, video: u64) -> Counted {
-        let to_fan = Flow {
-            forwarded: ElapsedMs(forwarded),
-            proven: ElapsedMs(proven),
-            ..Flow::default()
-        };
+        let to_fan =
+            Flow { forwarded: ElapsedMs(forwarded), proven: ElapsedMs(proven), ..Flow::default() };
         Counted { to_fan, video: ElapsedMs(video), ..Counted::default() }
     }
 

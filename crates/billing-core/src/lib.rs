@@ -20,8 +20,8 @@ mod posting;
 mod processing;
 pub mod receipt;
 mod record;
-mod share_tiers;
 mod settings;
+mod share_tiers;
 mod split;
 mod tariff;
 mod totals;
@@ -41,8 +41,8 @@ pub use record::{
     OpenCall, Opening, Payer, Receipt, RefundReason, Settled, Settlement, Spend, SpendKind,
     Spending, Target, Terms, advance,
 };
-pub use share_tiers::{Schedule, ShareTiers, Tier, TierMode, TiersError};
 pub use settings::{Ownership, Settings};
+pub use share_tiers::{Schedule, ShareTiers, Tier, TierMode, TiersError};
 pub use split::Split;
 pub use tariff::{CALL_MS_MAX, Tariff};
 pub use totals::Totals;

@@ -3,8 +3,8 @@
 use crate::evidence::Evidence;
 use crate::funds::Draw;
 use crate::{
-    Change, Checkpoint, Counted, End, EndReason, EvidenceRecord, LiveCall, Output, Plan,
-    Proven, Settlement, Split, Target, Terms,
+    Change, Checkpoint, Counted, End, EndReason, EvidenceRecord, LiveCall, Output, Plan, Proven,
+    Settlement, Split, Target, Terms,
 };
 use units::{CallId, Coins, ElapsedMs, Medium, MicroCoins, MonotonicMs, Rates, Shard, UnixMs};
 
@@ -73,7 +73,7 @@ pub(crate) struct Meter {
     pub(crate) terms: Terms,
     pub(crate) shard: Shard,
     plan: Plan,
-    /// The plan with the change that is being written down: what limits go by.
+    /// The plan with the dearer prices that are being written down: what limits go by.
     ahead: Option<Plan>,
     pending: Option<Pending>,
     pub(crate) evidence: Evidence,
@@ -347,7 +347,9 @@ impl Meter {
         let change = Change { n, from, rates };
         let mut ahead = self.plan.clone();
         ahead.changes.push(change);
-        self.ahead = Some(ahead);
+        // A lower price moves the limit only once it is durable: until then, it may never hold.
+        let is_dearer = rates.highest() > self.plan.rates().highest();
+        self.ahead = is_dearer.then_some(ahead);
         self.pending = Some(Pending { change, asked: false });
     }
 

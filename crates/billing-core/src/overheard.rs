@@ -34,13 +34,7 @@ pub(crate) struct Others {
 }
 
 impl Others {
-    pub(crate) fn counted(
-        &mut self,
-        now: MonotonicMs,
-        call: CallId,
-        counted: Counted,
-        last: bool,
-    ) {
+    pub(crate) fn counted(&mut self, now: MonotonicMs, call: CallId, counted: Counted, last: bool) {
         let Some(heard) = self.hear(now, call) else { return };
         heard.counted = Some(heard.counted.unwrap_or_default().merge(counted));
         heard.last_report_in |= last;

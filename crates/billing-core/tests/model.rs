@@ -6,12 +6,13 @@ mod cut;
 mod messages;
 mod naive;
 mod played;
+mod shared;
 
-use billing_core::{Credit, EndReason, Input, MediaTime, Output, charge};
+use billing_core::{Counted, Credit, CreditKind, EndReason, Flow, Input, Output};
 use naive::{Weather, World, coins};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use units::{CallId, ElapsedMs, Medium, Rate, UnixMs, UserId};
+use units::{CallId, ElapsedMs, Medium, Rate, Rates, SpendId, UnixMs, UserId};
 use uuid::Uuid;
 
 const AT: UnixMs = UnixMs(0);
@@ -26,30 +27,42 @@ fn fan(n: u8) -> UserId {
 
 fn open(n: u8, rate: Rate) -> Input {
     let (fan, host) = (fan(n % 2), "host".parse().unwrap());
-    Input::OpenAsked { call: call(n), fan, host, medium: Medium::Video, rate, at: AT }
+    let rates = Rates::flat(rate);
+    Input::OpenAsked { call: call(n), fan, host, medium: Medium::Video, rates, at: AT }
 }
 
 fn credit(n: u8, id: u8, micro: u64) -> Input {
-    let credit = Credit { id: id.to_string(), user: fan(n), amount: coins(micro), at: AT };
+    let kind = if id % 2 == 1 { CreditKind::Promo } else { CreditKind::Purchase };
+    let credit = Credit { id: id.to_string(), user: fan(n), amount: coins(micro), kind, at: AT };
     Input::CreditAsked { request: 1, credit }
 }
 
 fn proven(n: u8, ms: u64, last: bool) -> Input {
-    let media = MediaTime { forwarded: ElapsedMs(ms), proven: ElapsedMs(ms) };
-    Input::MediaCounted { call: call(n), media, last }
+    Input::MediaCounted { call: call(n), counted: carried(ms, ms, ms), last }
+}
+
+/// What the relay reports: forwarded, proven, and with picture.
+fn carried(forwarded: u64, proven: u64, video: u64) -> Counted {
+    let (forwarded, proven) = (ElapsedMs(forwarded), ElapsedMs(proven));
+    let to_fan = Flow { forwarded, proven, ..Flow::default() };
+    Counted { to_fan, video: ElapsedMs(video), ..Counted::default() }
+}
+
+fn ended(n: u8, reason: EndReason) -> Input {
+    Input::Ended { call: call(n), fan: fan(n % 2), reason, at: AT }
 }
 
 /// Cuts `total` milliseconds into cumulative reports at these per-milles, in this order.
 fn play_cuts(rate: Rate, total: u64, cuts: &[u16]) -> World {
     let mut world = World::new(ElapsedMs::ZERO);
-    let funds = charge(rate, ElapsedMs(total)).micro() + 10_000_000;
+    let funds = rate.micro_per_minute() / 60 * (total / 1_000 + 1) + 10_000_000;
     world.feed(credit(0, 0, funds));
     world.feed(open(0, rate));
     for cut in cuts {
         world.feed(proven(0, total * u64::from(*cut) / 1_000, false));
         world.pass(ElapsedMs(700));
     }
-    world.feed(Input::Ended { call: call(0), reason: EndReason::HungUpByHost, at: AT });
+    world.feed(ended(0, EndReason::HungUpByHost));
     world.feed(proven(0, total, true));
     world
 }
@@ -64,7 +77,7 @@ fn long_calls_cost_exactly_what_their_price_says() {
         let cuts: Vec<u16> = (0..=1_000).collect();
         let world = play_cuts(rate.parse().unwrap(), minutes * 60_000, &cuts);
         let receipt = &world.store.receipts[&call(0)];
-        assert_eq!(receipt.charged, cost.parse().unwrap());
+        assert_eq!(receipt.total(), cost.parse().unwrap());
         assert_eq!(receipt.split().host, host.parse().unwrap());
     }
 }
@@ -80,10 +93,10 @@ proptest! {
         let world = play_cuts(rate, total, &cuts);
         let exact = u128::from(cents) * 10_000 * u128::from(total) / 60_000;
         let receipt = &world.store.receipts[&call(0)];
-        prop_assert_eq!(u128::from(receipt.charged.micro()), exact);
-        prop_assert_eq!(u128::from(world.store.spent[&fan(0)]), exact);
+        prop_assert_eq!(u128::from(receipt.total().micro()), exact);
+        prop_assert_eq!(world.store.spent[&fan(0)], (u64::try_from(exact).unwrap(), 0));
         let split = receipt.split();
-        prop_assert_eq!(split.host.checked_add(split.platform), Some(receipt.charged));
+        prop_assert_eq!(split.host.checked_add(split.platform), Some(receipt.total()));
     }
 }
 
@@ -97,6 +110,10 @@ enum Step {
     Pass(u64),
     /// Ids repeat, so that some credits are repeats.
     Credit(u8, u8),
+    /// A gift of this much, by id.
+    Gift(u8, u8, u64),
+    /// Other prices from now on.
+    Change(u8, u64),
     End(u8),
     Last(u8),
     Weather(Weather),
@@ -110,6 +127,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (id.clone(), 0_u64..=1_000).prop_map(|(n, part)| Step::Late(n, part)),
         6 => (0_u64..3_000).prop_map(Step::Pass),
         1 => (0_u8..2, 0_u8..8).prop_map(|(n, id)| Step::Credit(n, id)),
+        1 => (0_u8..2, 0_u8..4, 1_u64..2_000_000).prop_map(|(n, id, micro)| Step::Gift(n, id, micro)),
+        1 => (id.clone(), 0_u64..9_000_000).prop_map(|(n, rate)| Step::Change(n, rate)),
         1 => id.clone().prop_map(Step::End),
         1 => id.prop_map(Step::Last),
         1 => prop_oneof![Just(Weather::Fair), Just(Weather::Down), Just(Weather::Deaf)]
@@ -136,8 +155,8 @@ impl Truth {
         for output in outputs {
             if let Output::Opened { call, funded } | Output::Limit { call, funded } = output {
                 self.limits.insert(u8::try_from(call.0.as_u128()).unwrap(), funded.0);
-            } else if let Output::Settled { receipt } = output {
-                let bill = receipt.charged.micro();
+            } else if let Output::Settled { receipt, .. } = output {
+                let bill = receipt.total().micro();
                 let first = *self.bills.entry(receipt.call).or_insert(bill);
                 assert_eq!(first, bill, "a bill never changes");
             }
@@ -170,9 +189,21 @@ fn apply(world: &mut World, truth: &mut Truth, step: &Step) {
         }
         Step::Pass(ms) => world.pass(ElapsedMs(ms)),
         Step::Credit(n, id) => world.feed(credit(n, n * 8 + id, 1_234_567)),
+        Step::Gift(n, id, micro) => world.feed(Input::GiftAsked {
+            request: 2,
+            id: SpendId(Uuid::from_u128((n * 8 + id).into())),
+            fan: fan(n),
+            host: "host".parse().unwrap(),
+            amount: coins(micro),
+            at: AT,
+        }),
+        Step::Change(n, micro) => {
+            let rates = Rates::flat(Rate::per_minute(micro).unwrap());
+            world.feed(Input::ChangeAsked { call: call(n), rates })
+        }
         Step::End(n) => {
             truth.limits.insert(n, 0);
-            world.feed(Input::Ended { call: call(n), reason: EndReason::HungUpByFan, at: AT })
+            world.feed(ended(n, EndReason::HungUpByFan))
         }
         Step::Last(n) => {
             truth.limits.insert(n, 0);
@@ -187,28 +218,45 @@ fn apply(world: &mut World, truth: &mut Truth, step: &Step) {
     truth.hear(heard);
 }
 
+/// What the proven time costs, piece by piece, without the crate's own arithmetic: each millisecond
+/// after the free time at the price that held when it was proven.
+fn naive_charge(receipt: &billing_core::Receipt) -> u64 {
+    let mut numerator = 0_u128;
+    let (mut from, mut rate) = (0, receipt.terms.tariff.rates.voice);
+    let ends = receipt.changes.iter().map(|change| (change.from.media.0, change.rates.voice));
+    for (end, next) in ends.chain([(u64::MAX, Rate::default())]) {
+        let end = end.min(receipt.proven.media.0);
+        let charged = end.max(FREE.0).saturating_sub(from.max(FREE.0));
+        numerator += u128::from(rate.micro_per_minute()) * u128::from(charged);
+        (from, rate) = (end.max(from), next);
+    }
+    u64::try_from(numerator / 60_000).unwrap()
+}
+
 /// Money is conserved, and each new receipt is that of the evidence; less only where the funds
 /// were spent at that moment.
 fn check_books(world: &World, truth: &mut Truth) {
     let store = &world.store;
     for (id, receipt) in &store.receipts {
-        let exact = receipt.terms.tariff.charge(receipt.media);
+        let exact = naive_charge(receipt);
         let n = u8::try_from(id.0.as_u128()).unwrap();
-        assert!(receipt.media.0 <= truth.carried.get(&n).copied().unwrap_or(0));
-        assert!(receipt.charged <= exact);
-        if truth.checked.insert(*id) && receipt.charged < exact {
+        assert!(receipt.proven.media.0 <= truth.carried.get(&n).copied().unwrap_or(0));
+        assert!(receipt.total().micro() <= exact);
+        assert_eq!(store.finals[id], 1, "settled once");
+        if truth.checked.insert(*id) && receipt.total().micro() < exact {
             assert_eq!(store.funds(&receipt.terms.fan), 0, "unpaid though funded");
         }
     }
     for n in 0..2 {
-        let spent: u64 = store
-            .calls
-            .values()
-            .filter(|(open, ..)| open.terms.fan == fan(n))
-            .map(|(_, charged, _)| charged)
-            .sum();
-        assert_eq!(spent, store.spent.get(&fan(n)).copied().unwrap_or(0));
-        assert!(spent <= store.credits.get(&fan(n)).copied().unwrap_or(0), "overdrawn");
+        let calls = store.calls.values().filter(|call| call.open.terms.fan == fan(n));
+        let calls: u64 = calls.map(|call| call.charged.0 + call.charged.1).sum();
+        let gifts = store.spends.values().filter(|(gift, taken)| *taken && gift.fan == fan(n));
+        let gifts: u64 = gifts.map(|(gift, _)| gift.amount.micro()).sum();
+        let sum = |of: &BTreeMap<UserId, (u64, u64)>| {
+            of.get(&fan(n)).map_or(0, |(paid, promo)| paid + promo)
+        };
+        assert_eq!(calls + gifts, sum(&store.spent));
+        assert!(calls + gifts <= sum(&store.credits), "overdrawn");
     }
 }
 

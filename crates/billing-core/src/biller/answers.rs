@@ -4,8 +4,8 @@ use super::Biller;
 use super::rounds::renew_limits;
 use crate::meter::Meter;
 use crate::{
-    Answer, Applied, Change, Checkpoint, Command, Counted, Credit, Crediting, Notice, OpenCall, Opening,
-    Output, Plan, Proven, Question, Quote, Refusal, Settled, Spend, Spending, Target,
+    Answer, Applied, Change, Checkpoint, Command, Counted, Credit, Crediting, Notice, OpenCall,
+    Opening, Output, Plan, Proven, Question, Quote, Refusal, Settled, Spend, Spending, Target,
 };
 use std::collections::BTreeMap;
 use units::{CallId, Coins, ElapsedMs, MicroCoins, MonotonicMs, UserId};
@@ -233,8 +233,7 @@ impl Biller {
                 Output::Balance { request, user, balance: funds }
             }
             Question::Quote { request, rates, picture, .. } => {
-                let medium =
-                    if picture { units::Medium::Video } else { units::Medium::Voice };
+                let medium = if picture { units::Medium::Video } else { units::Medium::Voice };
                 let plan = Plan::new(self.settings.tariff(rates));
                 let quote = Quote {
                     free: plan.tariff.free,

@@ -145,7 +145,11 @@ impl Biller {
                 self.spend(request, Spend { id, fan, amount, kind, at }, out);
             }
             Input::ChargedBack { request, id, fan, amount, at } => {
-                self.spend(request, Spend { id, fan, amount, kind: SpendKind::Chargeback, at }, out);
+                self.spend(
+                    request,
+                    Spend { id, fan, amount, kind: SpendKind::Chargeback, at },
+                    out,
+                );
             }
             Input::ChangeAsked { call, rates } => {
                 if let Some(meter) = self.calls.get_mut(&call) {
@@ -314,8 +318,7 @@ impl Biller {
             self.endings_changed = true;
         } else if self.is_ours(&fan).is_ok() {
             // Settled before, or never opened: the store knows, and settling again posts nothing.
-            let target =
-                Target { call, fan, charge: MicroCoins::ZERO, proven: Proven::ZERO };
+            let target = Target { call, fan, charge: MicroCoins::ZERO, proven: Proven::ZERO };
             let end = Some(crate::End { reason, at });
             let settlement = Settlement { target, end, evidence: Vec::new() };
             self.command(Command::Settle(vec![settlement]), out);

@@ -25,6 +25,10 @@ const RECONCILE_EVERY: ElapsedMs = ElapsedMs(10_000);
 impl Biller {
     pub(super) fn back_off(&mut self, now: MonotonicMs) {
         self.totals.store_failures += 1;
+        // Commands of one round that fail together are one failure.
+        if self.failures > 0 && now < self.retry_at {
+            return;
+        }
         let doubled = RETRY_FIRST.0 << self.failures.min(16);
         self.failures = self.failures.saturating_add(1);
         self.retry_at = now + ElapsedMs(doubled).min(RETRY_MAX);

@@ -10,7 +10,11 @@ impl Biller {
     /// Prolongs leases that are due, and lets go of those that ended.
     pub(super) fn leases_due(&mut self, now: MonotonicMs, out: &mut Vec<Output>) {
         let lost = self.leases.expire(now);
-        self.lose(&lost, out);
+        if !lost.is_empty() {
+            self.lose(&lost, out);
+            // The store lets go as well, so that it tells of their calls when they are taken again.
+            self.command(Command::Release(lost), out);
+        }
         if let Some(hold) = self.leases.ask(now) {
             self.command(hold, out);
         }

@@ -1,8 +1,8 @@
 //! One call against a relay that loses media and proves it late: where it is cut.
 
 use crate::naive::{World, coins};
-use crate::{AT, call, credit, fan, open};
-use billing_core::{EndReason, Input, MediaTime, Output, Tariff};
+use crate::{call, carried, credit, ended, fan, open};
+use billing_core::{EndReason, Input, Output};
 use proptest::prelude::*;
 use units::{ElapsedMs, MicroCoins, Rate};
 
@@ -41,6 +41,8 @@ struct Relay {
     forwarded: u64,
     /// When it is confirmed, and how much.
     proofs: Vec<(u64, u64)>,
+    /// When it went out, when it is confirmed if ever, and how much.
+    sent: Vec<(u64, Option<u64>, u64)>,
     /// Whether the limit ever fell.
     limit_fell: bool,
     warnings: usize,
@@ -50,7 +52,15 @@ impl Relay {
     fn start(rate: Rate, funds: u64) -> Self {
         let world = World::new(ElapsedMs::ZERO);
         let (limit, forwarded, proofs) = (0, 0, Vec::new());
-        let mut relay = Self { world, limit, forwarded, proofs, limit_fell: false, warnings: 0 };
+        let mut relay = Self {
+            world,
+            limit,
+            forwarded,
+            proofs,
+            sent: Vec::new(),
+            limit_fell: false,
+            warnings: 0,
+        };
         relay.tell(credit(0, 0, funds));
         relay.tell(open(0, rate));
         relay
@@ -77,19 +87,34 @@ impl Relay {
         come.map(|(_, media_ms)| media_ms).sum()
     }
 
+    /// What the relay waits for no longer: it is unproven for 4 s.
+    fn lost(&self) -> u64 {
+        let now = self.world.now.0;
+        let lost = self.sent.iter().filter(|(at, proven_at, _)| {
+            now >= at + 4_000 && proven_at.is_none_or(|proven_at| proven_at > now)
+        });
+        lost.map(|(.., media_ms)| media_ms).sum()
+    }
+
     fn report(&mut self, last: bool) {
-        let (forwarded, proven) = (ElapsedMs(self.forwarded), ElapsedMs(self.proven()));
-        let media = MediaTime { forwarded, proven };
-        self.tell(Input::MediaCounted { call: call(0), media, last });
+        let proven = self.proven();
+        let mut counted = carried(self.forwarded, proven, proven);
+        counted.to_fan.lost = ElapsedMs(self.lost());
+        self.tell(Input::MediaCounted { call: call(0), counted, last });
     }
 
     /// A second in which media flows up to the limit.
     fn carry(&mut self, second: Second) {
-        let media_ms = second.media_ms.min(self.limit.saturating_sub(self.forwarded));
+        let provable = self.forwarded - self.lost();
+        let media_ms = second.media_ms.min(self.limit.saturating_sub(provable));
         self.forwarded += media_ms;
-        if let Fate::Proven(later) = second.fate {
-            self.proofs.push((self.world.now.0 + later, media_ms));
-        }
+        let now = self.world.now.0;
+        let proven_at = match second.fate {
+            Fate::Proven(later) => Some(now + later),
+            Fate::Lost => None,
+        };
+        self.proofs.extend(proven_at.map(|at| (at, media_ms)));
+        self.sent.push((now, proven_at, media_ms));
         if second.reported {
             self.report(false);
         }
@@ -101,10 +126,21 @@ impl Relay {
     fn end(&mut self) -> MicroCoins {
         let heard = self.world.pass(ElapsedMs(10_000));
         self.hear(heard);
-        self.tell(Input::Ended { call: call(0), reason: EndReason::FundsExhausted, at: AT });
+        self.tell(ended(0, EndReason::FundsExhausted));
         self.report(true);
-        self.world.store.receipts[&call(0)].charged
+        self.world.store.receipts[&call(0)].total()
     }
+}
+
+/// What this much media costs, rounded down.
+fn exact(rate: Rate, ms: u64) -> u64 {
+    u64::try_from(u128::from(rate.micro_per_minute()) * u128::from(ms) / 60_000).unwrap()
+}
+
+/// The first millisecond at which that reaches the funds.
+fn funded(rate: Rate, funds: u64) -> u64 {
+    let ms = u128::from(funds) * 60_000;
+    u64::try_from(ms.div_ceil(u128::from(rate.micro_per_minute()))).unwrap()
 }
 
 /// Rates, and funds for at least the minimum of 10 s and at most about a minute.
@@ -125,10 +161,9 @@ proptest! {
             prop_assert!(!relay.limit_fell);
         }
         let bill = relay.end();
-        let tariff = Tariff { rate, free: ElapsedMs::ZERO };
-        let proven = ElapsedMs(relay.proven());
-        prop_assert!(proven <= tariff.funded(coins(funds)), "carried for nothing");
-        prop_assert_eq!(bill, tariff.charge(proven).min(coins(funds)));
+        let proven = relay.proven();
+        prop_assert!(proven <= funded(rate, funds), "carried for nothing");
+        prop_assert_eq!(bill.micro(), exact(rate, proven).min(funds));
     }
 
     #[test]
@@ -143,9 +178,7 @@ proptest! {
             prop_assert!(relay.world.store.funds(&fan(0)) <= funds);
         }
         let bill = relay.end();
-        let proven = ElapsedMs(relay.proven());
-        let exact = Tariff { rate, free: ElapsedMs::ZERO }.charge(proven);
-        prop_assert_eq!(bill, exact.min(coins(funds)));
+        prop_assert_eq!(bill.micro(), exact(rate, relay.proven()).min(funds));
         prop_assert_eq!(relay.world.store.funds(&fan(0)), funds - bill.micro());
     }
 
@@ -161,10 +194,9 @@ proptest! {
         while relay.forwarded < relay.limit {
             relay.carry(Second { media_ms: 1_000, fate: Fate::Proven(2_000), reported: true });
         }
-        let exact = Tariff { rate, free: ElapsedMs::ZERO }.funded(coins(funds));
-        prop_assert_eq!(relay.limit, exact.0, "nothing was lost");
+        prop_assert_eq!(relay.limit, funded(rate, funds), "nothing was lost");
         prop_assert_eq!(relay.end(), coins(funds));
         prop_assert_eq!(relay.world.store.funds(&fan(0)), 0);
-        prop_assert!((1..=3).contains(&relay.warnings));
+        prop_assert!((1..=4).contains(&relay.warnings));
     }
 }

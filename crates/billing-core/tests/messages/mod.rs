@@ -1,8 +1,10 @@
 //! Message by message: what the biller asks of its store, and what it says.
 
-use crate::naive::{Weather, World, biller, coins};
-use crate::{AT, call, credit, fan, open, proven};
-use billing_core::{Answer, Command, EndReason, Input, Output, Question, Refusal};
+use crate::naive::{Weather, World, coins, settings};
+use crate::{AT, call, credit, ended, fan, open, proven};
+use billing_core::{
+    Answer, Command, EndReason, Input, Notice, Output, Ownership, Proven, Question, Refusal,
+};
 use units::{ElapsedMs, MonotonicMs, Rate};
 
 /// A call at 6.00 a minute of a fan with 2.00.
@@ -13,18 +15,19 @@ fn running() -> World {
     world
 }
 
+/// Several meters, whose leases last 10 s.
+pub(crate) const SHARED: Ownership =
+    Ownership::Shared { ttl: ElapsedMs(10_000), renew: ElapsedMs(2_500) };
+
 fn rate() -> Rate {
     "6.00".parse().unwrap()
-}
-
-fn ended(reason: EndReason) -> Input {
-    Input::Ended { call: call(0), reason, at: AT }
 }
 
 /// What is asked of a store that does not answer yet.
 fn asked(world: &mut World, input: Input) -> Vec<Command> {
     let command = |output| if let Output::Store(command) = output { Some(command) } else { None };
-    world.biller.handle(world.now, input).into_iter().filter_map(command).collect()
+    let said = world.biller.handle(world.now, input).into_iter().filter_map(command);
+    said.filter(|command| *command != Command::Reconcile).collect()
 }
 
 #[test]
@@ -37,10 +40,10 @@ fn what_is_with_the_store_is_not_asked_for_again() {
     world.now = MonotonicMs(9_000);
     assert_eq!(asked(&mut world, proven(0, 8_000, false)), []);
 
-    asked(&mut world, ended(EndReason::HungUpByFan));
+    asked(&mut world, ended(0, EndReason::HungUpByFan));
     let settle = asked(&mut world, proven(0, 8_000, true));
     assert!(matches!(settle[..], [Command::Settle(_)]), "{settle:?}");
-    for again in [proven(0, 8_000, true), ended(EndReason::FanLost), Input::WokeUp] {
+    for again in [proven(0, 8_000, true), ended(0, EndReason::FanLost), Input::WokeUp] {
         assert_eq!(asked(&mut world, again), []);
     }
 }
@@ -61,7 +64,7 @@ fn askers_are_turned_away_while_the_store_has_too_much_to_do() {
         assert_eq!(asked(&mut world, balance()).len(), 1);
     }
     let refusal = Refusal::Unavailable;
-    for (request, input) in [(7, balance()), (1, credit(0, 1, 5))] {
+    for (request, input) in [(7, balance()), (1, credit(0, 2, 5))] {
         let said = world.biller.handle(world.now, input);
         assert_eq!(said, [Output::Failed { request, refusal }]);
     }
@@ -78,10 +81,14 @@ fn a_call_is_opened_again_at_its_own_terms_only() {
     let mut world = running();
     let opened = [Output::Opened { call: call(0), funded: ElapsedMs(20_000) }];
     assert_eq!(world.feed(open(0, rate())), opened);
-    let refused = [Output::NotOpened { call: call(0), refusal: Refusal::Conflict }];
+    let refused = [Output::NotOpened { call: call(0), refusal: Refusal::IdReused }];
     assert_eq!(world.feed(open(0, "6.01".parse().unwrap())), refused);
     // The store remembers what this biller never knew.
-    world.biller = biller(ElapsedMs::ZERO);
+    let mut world = World::new(ElapsedMs::ZERO);
+    world.feed(credit(0, 0, 2_000_000));
+    world.weather = Weather::Deaf;
+    world.feed(open(0, rate()));
+    world.weather = Weather::Fair;
     assert_eq!(world.feed(open(0, "6.01".parse().unwrap())), refused);
 }
 
@@ -90,12 +97,10 @@ fn a_call_that_the_store_knows_goes_on_where_it_stood() {
     let mut world = running();
     world.feed(proven(0, 5_000, false));
     world.pass(ElapsedMs(1_000));
-    world.biller = biller(ElapsedMs::ZERO);
-    let opened = [Output::Opened { call: call(0), funded: ElapsedMs(20_000) }];
-    assert_eq!(world.feed(open(0, rate())), opened);
+    world.restart(settings(ElapsedMs::ZERO, SHARED));
     let metered = Output::Metered {
         call: call(0),
-        proven: ElapsedMs(5_000),
+        proven: Proven::video(ElapsedMs(5_000)),
         charged: coins(500_000),
         host_earned: coins(350_000),
         balance: coins(1_500_000),
@@ -110,15 +115,15 @@ fn a_repeated_credit_is_answered_but_is_no_news() {
     let mut world = running();
     let balance = |request| Output::Balance { request, user: fan(0), balance: coins(3_000_000) };
     let limit = Output::Limit { call: call(0), funded: ElapsedMs(30_000) };
-    assert_eq!(world.feed(credit(0, 1, 1_000_000)), [balance(1), limit, balance(0)]);
-    assert_eq!(world.feed(credit(0, 1, 1_000_000)), [balance(1)]);
+    assert_eq!(world.feed(credit(0, 2, 1_000_000)), [balance(1), limit, balance(0)]);
+    assert_eq!(world.feed(credit(0, 2, 1_000_000)), [balance(1)]);
 }
 
 #[test]
 fn a_receipt_tells_the_first_reason() {
     let mut world = running();
-    world.feed(ended(EndReason::HungUpByFan));
-    world.feed(ended(EndReason::HostLost));
+    world.feed(ended(0, EndReason::HungUpByFan));
+    world.feed(ended(0, EndReason::HostLost));
     world.feed(Input::Draining { at: AT });
     world.feed(proven(0, 0, true));
     assert_eq!(world.store.receipts[&call(0)].reason, EndReason::HungUpByFan);
@@ -130,8 +135,8 @@ fn a_settled_call_leaves_nothing_behind() {
     let traces = |world: &World| format!("{:?}", world.biller).matches("fan0").count();
     assert!(traces(&world) > 0);
     world.feed(proven(0, 5_000, true));
-    world.feed(ended(EndReason::HungUpByFan));
-    assert_eq!((traces(&world), world.biller.next_wake()), (0, None));
+    world.feed(ended(0, EndReason::HungUpByFan));
+    assert_eq!(traces(&world), 0);
     assert!(world.biller.is_idle());
 }
 
@@ -142,10 +147,11 @@ fn a_call_that_the_store_lost_is_named_and_metered_no_longer() {
         world.store.calls.clear();
         let mut said = world.feed(proven(0, 5_000, end));
         if end {
-            said.extend(world.feed(ended(EndReason::HungUpByFan)));
+            said.extend(world.feed(ended(0, EndReason::HungUpByFan)));
         }
         said.extend(world.pass(ElapsedMs(3_000)));
-        assert_eq!(said, [Output::Orphaned { call: call(0) }]);
+        said.retain(|said| !matches!(said, Output::Notice(Notice::Reconciled(_))));
+        assert_eq!(said, [Output::Notice(Notice::Orphaned { call: call(0) })]);
         assert!(world.biller.is_idle());
     }
 }

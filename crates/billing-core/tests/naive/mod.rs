@@ -1,71 +1,209 @@
 //! A naive store and a world of one biller around it.
 
 use billing_core::{
-    Answer, Applied, Biller, Command, Credit, Crediting, Input, OpenCall, Opening, Output, Receipt,
-    Settings, Settled, Target,
+    Answer, Applied, Biller, Change, Command, Credit, CreditKind, Crediting, EvidenceRecord, Held,
+    Input, LiveCall, OpenCall, Opening, Output, Ownership, Proven, Receipt, Settings, Settled,
+    Settlement, Spend, Spending, Target,
 };
-use std::collections::{BTreeMap, VecDeque};
-use units::{CallId, ElapsedMs, MicroCoins, MonotonicMs, ShareBps, UserId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use units::{CallId, Coins, ElapsedMs, MicroCoins, MonotonicMs, Shard, ShareBps, SpendId, UserId};
+
+/// A call as the naive store has it. Amounts in micro-coins, paid and promo.
+#[derive(Clone, Debug)]
+pub(crate) struct NaiveCall {
+    pub(crate) open: OpenCall,
+    pub(crate) charged: (u64, u64),
+    pub(crate) proven: Proven,
+    /// What a crash of hot balances would leave.
+    pub(crate) durable: Proven,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) evidence: Vec<EvidenceRecord>,
+}
 
 /// Wallets and calls in plain integers, written without the crate's own arithmetic.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NaiveStore {
-    pub(crate) credits: BTreeMap<UserId, u64>,
-    pub(crate) spent: BTreeMap<UserId, u64>,
-    pub(crate) credit_ids: BTreeMap<String, (UserId, u64)>,
-    pub(crate) calls: BTreeMap<CallId, (OpenCall, u64, ElapsedMs)>,
+    /// Paid and promo coins ever credited, and ever spent.
+    pub(crate) credits: BTreeMap<UserId, (u64, u64)>,
+    pub(crate) spent: BTreeMap<UserId, (u64, u64)>,
+    pub(crate) credit_ids: BTreeMap<String, Credit>,
+    pub(crate) spends: BTreeMap<SpendId, (Spend, bool)>,
+    pub(crate) calls: BTreeMap<CallId, NaiveCall>,
     pub(crate) receipts: BTreeMap<CallId, Receipt>,
+    /// How often a call was settled for good.
+    pub(crate) finals: BTreeMap<CallId, u32>,
+    pub(crate) interims: u32,
+    /// Shards that some other meter holds, and whether ours holds any.
+    pub(crate) elsewhere: BTreeSet<Shard>,
+    pub(crate) held: BTreeSet<Shard>,
+    pub(crate) owners: u16,
 }
 
 impl NaiveStore {
-    pub(crate) fn funds(&self, user: &UserId) -> u64 {
-        self.credits.get(user).unwrap_or(&0) - self.spent.get(user).unwrap_or(&0)
+    fn left(&self, user: &UserId) -> (u64, u64) {
+        let (paid, promo) = self.credits.get(user).copied().unwrap_or_default();
+        let (spent_paid, spent_promo) = self.spent.get(user).copied().unwrap_or_default();
+        (paid - spent_paid, promo - spent_promo)
     }
 
-    fn raise(&mut self, target: Target) -> Option<u64> {
+    pub(crate) fn funds(&self, user: &UserId) -> u64 {
+        let (paid, promo) = self.left(user);
+        paid + promo
+    }
+
+    /// Takes up to this much, promo coins first.
+    fn take(&mut self, user: &UserId, wanted: u64) -> (u64, u64) {
+        let (paid, promo) = self.left(user);
+        let from_promo = wanted.min(promo);
+        let from_paid = (wanted - from_promo).min(paid);
+        let spent = self.spent.entry(user.clone()).or_default();
+        *spent = (spent.0 + from_paid, spent.1 + from_promo);
+        (from_paid, from_promo)
+    }
+
+    fn raise(&mut self, target: &Target) -> Option<Coins> {
         if self.receipts.contains_key(&target.call) {
             return None;
         }
-        let fan = self.calls.get(&target.call)?.0.terms.fan.clone();
-        let funds = self.funds(&fan);
-        let (_, charged, media) = self.calls.get_mut(&target.call)?;
-        let wanted = target.charge.micro().saturating_sub(*charged).min(funds);
-        *charged += wanted;
-        *media = (*media).max(target.media);
-        *self.spent.entry(fan).or_default() += wanted;
-        Some(*charged)
+        let call = self.calls.get(&target.call)?;
+        if self.elsewhere.contains(&Shard::of(&call.open.terms.fan)) {
+            return None;
+        }
+        let (fan, charged) = (call.open.terms.fan.clone(), call.charged);
+        let wanted = target.charge.micro().saturating_sub(charged.0 + charged.1);
+        let (paid, promo) = self.take(&fan, wanted);
+        let call = self.calls.get_mut(&target.call)?;
+        call.charged = (charged.0 + paid, charged.1 + promo);
+        call.proven.media = call.proven.media.max(target.proven.media);
+        call.proven.video = call.proven.video.max(target.proven.video);
+        Some(both(call.charged))
+    }
+
+    fn live(&self, id: CallId) -> LiveCall {
+        let call = &self.calls[&id];
+        LiveCall {
+            call: id,
+            terms: call.open.terms.clone(),
+            changes: call.changes.clone(),
+            opened_at: call.open.at,
+            seen_at: call.open.at,
+            proven: call.proven,
+            charged: both(call.charged),
+            records: u32::try_from(call.evidence.len()).unwrap(),
+        }
     }
 
     fn open(&mut self, open: OpenCall) -> Opening {
-        let funds = self.funds(&open.terms.fan);
-        if self.calls.get(&open.call).is_some_and(|(known, ..)| known.terms != open.terms) {
+        let funds = coins(self.funds(&open.terms.fan));
+        let id = open.call;
+        if self.calls.get(&id).is_some_and(|known| known.open.terms != open.terms) {
             return Opening::OtherTerms;
         }
-        if let Some(receipt) = self.receipts.get(&open.call) {
+        if let Some(receipt) = self.receipts.get(&id) {
             return Opening::Settled(receipt.clone());
         }
-        if let Some((_, charged, media)) = self.calls.get(&open.call) {
-            return Opening::Open { charged: coins(*charged), media: *media, funds: coins(funds) };
+        if !self.calls.contains_key(&id) {
+            if funds < open.minimum {
+                return Opening::NoFunds;
+            }
+            let call = NaiveCall {
+                open,
+                charged: (0, 0),
+                proven: Proven::ZERO,
+                durable: Proven::ZERO,
+                changes: Vec::new(),
+                evidence: Vec::new(),
+            };
+            self.calls.insert(id, call);
         }
-        if funds < open.minimum.micro() {
-            return Opening::NoFunds;
+        Opening::Open { live: self.live(id), funds }
+    }
+
+    fn settle(&mut self, settlement: Settlement) -> Settled {
+        let id = settlement.target.call;
+        if !self.receipts.contains_key(&id) {
+            self.raise(&settlement.target);
         }
-        self.calls.insert(open.call, (open, 0, ElapsedMs::ZERO));
-        Opening::Open { charged: coins(0), media: ElapsedMs::ZERO, funds: coins(funds) }
+        let Some(call) = self.calls.get_mut(&id) else { return Settled::Unknown(id) };
+        keep(&mut call.evidence, &settlement.evidence);
+        let Some(end) = settlement.end else {
+            self.interims += 1;
+            return Settled::Interim { call: id, posted: both(call.charged) };
+        };
+        if !self.receipts.contains_key(&id) {
+            *self.finals.entry(id).or_default() += 1;
+            let receipt = Receipt {
+                call: id,
+                terms: call.open.terms.clone(),
+                changes: call.changes.clone(),
+                reason: end.reason,
+                opened_at: call.open.at,
+                ended_at: end.at,
+                proven: call.proven,
+                charged: both(call.charged),
+            };
+            self.receipts.insert(id, receipt);
+        }
+        let receipt = self.receipts[&id].clone();
+        let funds = coins(self.funds(&receipt.terms.fan));
+        Settled::Final { receipt, funds }
     }
 
     fn credit(&mut self, credit: &Credit) -> Crediting {
-        let known = (credit.user.clone(), credit.amount.micro());
-        let repeated = self.credit_ids.insert(credit.id.clone(), known).is_some();
-        if !repeated {
-            *self.credits.entry(credit.user.clone()).or_default() += credit.amount.micro();
+        if let Some(known) = self.credit_ids.get(&credit.id) {
+            let same = (&known.user, known.amount) == (&credit.user, credit.amount);
+            let funds = coins(self.funds(&credit.user));
+            return if same { Crediting::Repeated { funds } } else { Crediting::OtherCredit };
         }
-        let funds = coins(self.funds(&credit.user));
-        if repeated { Crediting::Repeated { funds } } else { Crediting::Added { funds } }
+        self.credit_ids.insert(credit.id.clone(), credit.clone());
+        let wallet = self.credits.entry(credit.user.clone()).or_default();
+        if credit.kind == CreditKind::Promo {
+            wallet.1 += credit.amount.micro();
+        } else {
+            wallet.0 += credit.amount.micro();
+        }
+        Crediting::Added { funds: coins(self.funds(&credit.user)) }
+    }
+
+    fn spend(&mut self, spend: &Spend) -> Spending {
+        if let Some((known, taken)) = self.spends.get(&spend.id) {
+            let funds = coins(self.funds(&spend.fan));
+            return match (known == spend, *taken) {
+                (false, _) => Spending::OtherSpend,
+                (true, true) => Spending::Taken { coins: Coins::ZERO, funds },
+                (true, false) => Spending::NoFunds,
+            };
+        }
+        let taken = self.funds(&spend.fan) >= spend.amount.micro();
+        self.spends.insert(spend.id, (spend.clone(), taken));
+        if !taken {
+            return Spending::NoFunds;
+        }
+        let coins_taken = self.take(&spend.fan, spend.amount.micro());
+        Spending::Taken { coins: both(coins_taken), funds: coins(self.funds(&spend.fan)) }
+    }
+
+    fn hold(&mut self, claim: u16) -> Held {
+        self.held.retain(|shard| !self.elsewhere.contains(shard));
+        let free: Vec<Shard> = Shard::all()
+            .filter(|shard| !self.elsewhere.contains(shard) && !self.held.contains(shard))
+            .take(usize::from(claim))
+            .collect();
+        self.held.extend(&free);
+        let open = self.calls.iter().filter(|(id, call)| {
+            !self.receipts.contains_key(id) && free.contains(&Shard::of(&call.open.terms.fan))
+        });
+        let adopted = open.map(|(id, _)| self.live(*id)).collect();
+        Held { shards: self.held.iter().copied().collect(), adopted, owners: self.owners.max(1) }
     }
 
     pub(crate) fn carry_out(&mut self, command: Command) -> Answer {
         match command {
+            Command::Hold { claim, .. } => Answer::Held(self.hold(claim)),
+            Command::Release(shards) => {
+                self.held.retain(|shard| !shards.contains(shard));
+                Answer::Released(shards)
+            }
             Command::Open(open) => {
                 let call = open.call;
                 Answer::Opened { call, opening: self.open(open) }
@@ -73,8 +211,8 @@ impl NaiveStore {
             Command::Apply(targets) => {
                 let mut applied = Applied::default();
                 for target in &targets {
-                    if let Some(charged) = self.raise(*target) {
-                        applied.charged.push((target.call, coins(charged)));
+                    if let Some(charged) = self.raise(target) {
+                        applied.charged.push((target.call, charged));
                     }
                 }
                 for user in self.credits.keys() {
@@ -82,36 +220,60 @@ impl NaiveStore {
                 }
                 Answer::Applied { targets, applied }
             }
-            Command::Settle(settlement) => {
-                let call = settlement.target.call;
-                self.raise(settlement.target);
-                if let Some((open, charged, media)) = self.calls.get(&call) {
-                    self.receipts.entry(call).or_insert_with(|| Receipt {
-                        call,
-                        terms: open.terms.clone(),
-                        reason: settlement.reason,
-                        opened_at: open.at,
-                        ended_at: settlement.ended_at,
-                        media: *media,
-                        charged: coins(*charged),
-                    });
+            Command::Checkpoint(rows) => {
+                for row in &rows {
+                    if let Some(call) = self.calls.get_mut(&row.call) {
+                        call.durable = row.proven;
+                        keep(&mut call.evidence, &row.evidence);
+                    }
                 }
-                let settled = self.receipts.get(&call).cloned().map(|receipt| {
-                    let funds = coins(self.funds(&receipt.terms.fan));
-                    Settled { receipt, funds }
-                });
-                Answer::Settled { call, settled }
+                Answer::Checkpointed(rows)
             }
+            Command::Settle(settlements) => Answer::Settled(
+                settlements
+                    .into_iter()
+                    .map(|settlement| (settlement.target.call, self.settle(settlement)))
+                    .collect(),
+            ),
             Command::Credit { request, credit } => {
                 let crediting = self.credit(&credit);
                 Answer::Credited { request, credit, crediting }
+            }
+            Command::Spend { request, spend } => {
+                let spending = self.spend(&spend);
+                Answer::Spent { request, spend, spending }
+            }
+            Command::Change { call, change, .. } => {
+                let known = self.calls.get_mut(&call).map(|known| {
+                    if known.changes.iter().all(|known| known.n != change.n) {
+                        known.changes.push(change);
+                    }
+                    known.changes[usize::try_from(change.n).unwrap() - 1]
+                });
+                Answer::Changed { call, change: known }
             }
             Command::Read(question) => {
                 let funds = coins(self.funds(question.wallet()));
                 Answer::Read { question, funds }
             }
+            Command::Reconcile => Answer::Reconciled(Vec::new()),
         }
     }
+}
+
+/// Appends what is not there yet; the numbers have no gaps.
+fn keep(evidence: &mut Vec<EvidenceRecord>, records: &[EvidenceRecord]) {
+    for record in records {
+        let next = u32::try_from(evidence.len()).unwrap();
+        assert!(record.n <= next, "a gap before record {}", record.n);
+        if record.n == next {
+            evidence.push(*record);
+        }
+    }
+}
+
+fn both((paid, promo): (u64, u64)) -> Coins {
+    Coins { paid: coins(paid), promo: coins(promo) }
 }
 
 /// How the store behaves.
@@ -124,14 +286,19 @@ pub(crate) enum Weather {
     Deaf,
 }
 
-/// A biller without calls.
-pub(crate) fn biller(free: ElapsedMs) -> Biller {
-    Biller::new(Settings {
+pub(crate) fn settings(free: ElapsedMs, ownership: Ownership) -> Settings {
+    Settings {
         host_share: ShareBps::new(7_000).unwrap(),
         free,
+        pulse: ElapsedMs(1),
+        least_charged: ElapsedMs::ZERO,
+        connect_fee: MicroCoins::ZERO,
         minimum: ElapsedMs(10_000),
         tick: ElapsedMs(1_000),
-    })
+        checkpoint: ElapsedMs(10_000),
+        unconfirmed: ElapsedMs(15_000),
+        ownership,
+    }
 }
 
 /// A biller, its store, and time.
@@ -140,14 +307,29 @@ pub(crate) struct World {
     pub(crate) store: NaiveStore,
     pub(crate) weather: Weather,
     pub(crate) now: MonotonicMs,
-    /// Commands that the store heard.
+    /// Ticks that the store heard.
     pub(crate) asked: u32,
 }
 
 impl World {
     pub(crate) fn new(free: ElapsedMs) -> Self {
+        Self::with(settings(free, Ownership::Alone))
+    }
+
+    /// A world whose biller holds what it can get.
+    pub(crate) fn with(settings: Settings) -> Self {
         let (store, now) = (NaiveStore::default(), MonotonicMs(0));
-        Self { biller: biller(free), store, weather: Weather::Fair, now, asked: 0 }
+        let biller = Biller::new(settings);
+        let mut world = Self { biller, store, weather: Weather::Fair, now, asked: 0 };
+        world.feed(Input::WokeUp);
+        world
+    }
+
+    /// Another process takes over from one that was killed.
+    pub(crate) fn restart(&mut self, settings: Settings) -> Vec<Output> {
+        self.biller = Biller::new(settings);
+        self.store.held.clear();
+        self.feed(Input::WokeUp)
     }
 
     /// Feeds one input; carries out what it leads to at the store; returns the other outputs.
@@ -167,10 +349,18 @@ impl World {
     }
 
     fn at_store(&mut self, command: Command) -> Input {
-        self.asked += 1;
+        if matches!(command, Command::Apply(_)) {
+            self.asked += 1;
+        }
         match self.weather {
             Weather::Fair => Input::Answered(self.store.carry_out(command)),
-            Weather::Down => Input::StoreFailed(command),
+            Weather::Down => {
+                // Also a store that fails lets go.
+                if let Command::Release(shards) = &command {
+                    self.store.held.retain(|shard| !shards.contains(shard));
+                }
+                Input::StoreFailed(command)
+            }
             Weather::Deaf => {
                 self.store.carry_out(command.clone());
                 Input::StoreFailed(command)

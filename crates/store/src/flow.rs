@@ -7,6 +7,7 @@ mod apply;
 mod change;
 mod credit;
 mod hold;
+mod months;
 mod open;
 mod raise;
 mod read;
@@ -17,7 +18,7 @@ mod settling;
 mod spend;
 
 use crate::{Epoch, Error, Hot, Lease, Ledger};
-use billing_core::{Answer, Command, EvidenceRecord, Question, Receipt};
+use billing_core::{Answer, Command, EvidenceRecord, Question, Receipt, ShareTiers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,9 @@ pub struct Options {
     /// Every [`apply`](Store::apply) is durable before it answers: for one machine, whose hot
     /// balances are in its own memory.
     pub inline_checkpoint: bool,
+    /// What hosts get by the month's gross: locks a call's share when it is opened, and adds what a
+    /// higher tier brings. Without it a call's terms say its share, and nothing is added.
+    pub shares: Option<ShareTiers>,
     /// Signs receipts; without it there are no documents.
     pub sign: Option<Sign>,
 }
@@ -42,16 +46,17 @@ impl Options {
     /// Many machines, unsigned receipts.
     #[must_use]
     pub const fn new(meter: MeterId) -> Self {
-        Self { meter, inline_checkpoint: false, sign: None }
+        Self { meter, inline_checkpoint: false, shares: None, sign: None }
     }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { meter, inline_checkpoint, sign } = self;
+        let Self { meter, inline_checkpoint, shares, sign } = self;
         f.debug_struct("Options")
             .field("meter", meter)
             .field("inline_checkpoint", inline_checkpoint)
+            .field("shares", shares)
             .field("signs", &sign.is_some())
             .finish()
     }
@@ -130,6 +135,14 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     async fn answer(&self, question: &Question) -> Result<Answer, Error> {
         let funds = self.funds(question.wallet()).await?;
         Ok(Answer::Read { question: question.clone(), funds })
+    }
+
+    pub(crate) const fn ledger(&self) -> &L {
+        &self.ledger
+    }
+
+    pub(crate) const fn sign(&self) -> Option<&Sign> {
+        self.options.sign.as_ref()
     }
 
     fn owned(&self) -> MutexGuard<'_, Owned> {

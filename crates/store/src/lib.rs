@@ -8,14 +8,17 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod audit;
 mod evidence_bytes;
 mod flow;
 pub mod hot;
 pub mod ledger;
+mod month;
 mod postgres;
 mod redis;
 mod sqlite;
 
+pub use audit::{Difference, Rule};
 pub use flow::{Options, Sign, Store};
 pub use hot::{Debit, Debited, Hot, HotWallet, Mode, Slot, Surplus};
 pub use ledger::{

@@ -11,6 +11,9 @@ mod coins;
 #[path = "conformance/owners.rs"]
 mod owners;
 
+#[path = "conformance/sequences.rs"]
+mod sequences;
+
 use books::Pair;
 
 /// Runs every rule against one kind of store: its constructor gives a pair of hot balances and

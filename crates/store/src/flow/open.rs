@@ -3,8 +3,8 @@
 //! Safe to repeat: the row is found by the call's id. A crash between the two leaves a row without
 //! a slot, which the next opening, the first debit or the next owner restores.
 
-use super::Store;
 use super::restore::Live;
+use super::{Store, months};
 use crate::{CallRow, Error, Hot, Ledger, Surplus, Transaction, WalletRow};
 use billing_core::{LiveCall, OpenCall, Opening, Proven, Terms};
 use std::collections::BTreeSet;
@@ -42,7 +42,12 @@ impl<H: Hot, L: Ledger> Store<H, L> {
                 if wallet.is_none() {
                     tx.put_wallets(&[empty]).await?;
                 }
-                let live = new_call(open);
+                let mut live = new_call(open);
+                if let Some(shares) = &self.options.shares {
+                    let host = &open.terms.host;
+                    let gross = months::gross(&mut tx, host, open.at).await?;
+                    live.terms.host_share = shares.share_at(host, gross);
+                }
                 tx.insert_call(&CallRow::new(live.clone())).await?;
                 live
             }

@@ -6,8 +6,8 @@
 //! settlement finds; one after the transaction leaves a slot that the next restoring drops, whose
 //! coins are in `settled` then.
 
-use super::settling;
-use super::{Store, apply};
+use super::months::{self, Step};
+use super::{Store, apply, settling};
 use crate::{CallRow, Debited, Error, Hot, Ledger, Slot, Transaction, WalletRow};
 use billing_core::{Checkpoint, Entry, Posting, Settled, Settlement, charge_postings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,7 @@ struct Batch {
     posted: BTreeMap<UserId, Coins>,
     changed: BTreeSet<CallId>,
     postings: Vec<Posting>,
+    steps: Vec<Step>,
     closed: Vec<(UserId, Slot)>,
 }
 
@@ -47,7 +48,9 @@ impl<H: Hot, L: Ledger> Store<H, L> {
             answers.push(batch.settle(settlement, *raised));
         }
         write(&mut tx, &batch, settlements).await?;
-        self.sign(&mut tx, &batch).await?;
+        let steps = std::mem::take(&mut batch.steps);
+        months::write(&mut tx, self.options.shares.as_ref(), steps).await?;
+        self.write_documents(&mut tx, &batch).await?;
         tx.commit().await?;
         self.close(&batch).await;
         for answer in &mut answers {
@@ -58,7 +61,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         Ok(answers)
     }
 
-    async fn sign(&self, tx: &mut L::Tx, batch: &Batch) -> Result<(), Error> {
+    async fn write_documents(&self, tx: &mut L::Tx, batch: &Batch) -> Result<(), Error> {
         let Some(sign) = &self.options.sign else { return Ok(()) };
         let mut documents = Vec::new();
         for call in &batch.changed {
@@ -105,6 +108,7 @@ async fn read(tx: &mut impl Transaction, settlements: &[Settlement]) -> Result<B
         posted,
         changed: BTreeSet::new(),
         postings: Vec::new(),
+        steps: Vec::new(),
         closed: Vec::new(),
     })
 }
@@ -173,6 +177,8 @@ impl Batch {
         let entry = Entry::Call(call, nth);
         let step = (before, after);
         let postings = charge_postings(&entry, &fan, &terms.host, terms.host_share, step);
+        let at = settlement.end.map_or(row.live.seen_at, |end| end.at);
+        self.steps.push(Step::new(&terms.host, at, step, &postings));
         self.postings.extend(postings);
         self.changed.insert(call);
         let Some(receipt) = row.receipt() else { return Settled::Interim { call, posted: after } };

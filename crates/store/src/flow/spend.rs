@@ -5,13 +5,16 @@
 //! after the first row leaves it under way; the next owner of the shard drives it on from there.
 
 use super::Store;
+use super::months::{self, Step};
 use super::restore::Live;
 use crate::{
     Debit, Debited, Error, Hot, Lease, Ledger, Mode, Slot, SpendRow, Surplus, Transaction,
     WalletRow,
 };
 use billing_core::advance;
-use billing_core::{Entry, Spend, SpendKind, Spending, charge_postings, chargeback_postings};
+use billing_core::{
+    Entry, ShareTiers, Spend, SpendKind, Spending, charge_postings, chargeback_postings,
+};
 use std::collections::BTreeSet;
 use units::{Coins, MicroCoins};
 
@@ -62,7 +65,8 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         };
         let mut tx = self.ledger.begin().await?;
         tx.fence(&[(lease.shard, lease.epoch)]).await.map_err(|error| self.noted(error))?;
-        let (outcome, settled) = conclude(&mut tx, spend, taken).await?;
+        let (outcome, settled) =
+            conclude(self.options.shares.as_ref(), &mut tx, spend, taken).await?;
         tx.commit().await?;
         let closed = [(spend.fan.clone(), slot, settled)];
         let closing = self.hot.close(lease.shard, lease.epoch, &closed).await;
@@ -87,6 +91,7 @@ fn same_spend(known: &Spend, asked: &Spend) -> bool {
 /// Writes what came of a spending. What is taken is bounded by what the ledger holds, whatever hot
 /// balances took after a failover. Returns the wallet's settled coins with it.
 async fn conclude(
+    tiers: Option<&ShareTiers>,
     tx: &mut impl Transaction,
     spend: &Spend,
     taken: Coins,
@@ -116,7 +121,10 @@ async fn conclude(
                 SpendKind::Gift { host, host_share } => {
                     let entry = Entry::Spend(spend.id);
                     let step = (Coins::ZERO, coins);
-                    charge_postings(&entry, &spend.fan, host, *host_share, step)
+                    let postings = charge_postings(&entry, &spend.fan, host, *host_share, step);
+                    let step = Step::new(host, spend.at, step, &postings);
+                    months::write(tx, tiers, vec![step]).await?;
+                    postings
                 }
                 SpendKind::Chargeback => {
                     let total = coins.total().unwrap_or(MicroCoins::MAX);

@@ -168,12 +168,14 @@ impl<H: Hot, L: Ledger> Pair<H, L> {
     }
 }
 
-/// Whether hot balances and the ledger agree, whichever shards are asked for.
+/// Whether hot balances and the ledger agree, whichever shards are asked for, and the ledger with
+/// itself.
 pub(crate) async fn agree<H: Hot, L: Ledger>(store: &Shared<H, L>) {
     for _ in 0..16 {
         let differences = store.reconcile().await.unwrap();
         assert!(differences.iter().all(|(_, found)| *found == 0), "{differences:?}");
     }
+    assert_eq!(store.audit().await.unwrap(), []);
 }
 
 /// Applies one target; what the call was charged and what is left.

@@ -15,7 +15,7 @@ use clap::Args;
 use floor::{Columns, Floor};
 use indicatif::ProgressBar;
 use service_kit::Clock;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use store::{Ledger, Postgres, Transaction};
 use units::UnixMs;
 
@@ -90,7 +90,7 @@ pub async fn run(args: &SettleArgs, progress: &ProgressBar) -> Result<SettleRepo
     let server = test_servers::Postgres::start()?;
     let url = server.database()?;
     let ledger = Postgres::open(&url).await?;
-    let db = sqlx::Connection::connect(&url).await?;
+    let db = PgConnection::connect(&url).await?;
     let mut bench = Bench { clock: Clock::start(), ledger, db, progress };
     let calls = u64::from(args.rows);
     bench.open(calls).await?;

@@ -298,3 +298,19 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn an_old_copy_of_hot_balances_is_restored_before_it_is_debited() {
+    let (pair, ()) = Pair::memory().await;
+    let store = pair.holding().await;
+    store.credit(&credit("a", 0, "1")).await.unwrap();
+    store.open_call(&open(0, "0")).await.unwrap();
+    store.open_call(&open(2, "0")).await.unwrap();
+    let before = pair.hot.snapshot();
+    store.credit(&credit("b", 0, "2")).await.unwrap();
+    settle(&store, settlement(2, 20_200)).await;
+    pair.hot.fall_back(before);
+    // The copy knows neither the second credit nor what the other call cost.
+    assert_eq!(tick(&store, 0, 600_000).await, (kinds("2+0"), MicroCoins::ZERO));
+    agree(&store).await;
+}

@@ -2,7 +2,7 @@
 
 use crate::quote::QuoteOptions;
 use crate::receipt::ReceiptCommand;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use protocol::token::Role;
 use std::error::Error;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub(crate) struct Cli {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run signaling, media relay and billing meter in one process (the default).
+    /// Run signaling, media relay and billing meter in one process (the default), or one of them.
     Serve(ServeOptions),
     /// Print an access token, signed with the configured secret.
     Token(TokenOptions),
@@ -43,6 +43,43 @@ pub(crate) struct ServeOptions {
     /// Where the web pages and the WebSocket are served; overrides the configuration.
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Run this service alone; it finds the others by [links] of the configuration.
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    pub(crate) role: Option<Part>,
+    /// Where the ledger is: a SQLite file, or postgres://USER@HOST/NAME (with --redis); overrides
+    /// the configuration. What stands here is seen by everybody on the machine: a password is
+    /// better off in COINLINE__STORE__DATABASE.
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) database: Option<String>,
+    /// Where the balances of live calls are: redis://HOST:PORT, several of a cluster by commas;
+    /// overrides the configuration.
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis: Option<String>,
+}
+
+/// One of the three services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    Signaling,
+    MediaRelay,
+    BillingMeter,
+}
+
+impl Part {
+    /// As `--role` has it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Signaling => "signaling",
+            Self::MediaRelay => "media-relay",
+            Self::BillingMeter => "billing-meter",
+        }
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 #[derive(Args, Clone, Debug)]

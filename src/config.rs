@@ -2,6 +2,13 @@
 //!
 //! Unknown keys are errors. Secrets come from a file or the environment, never from the TOML.
 
+mod links;
+mod store;
+
+pub(crate) use links::{Links, LinksError, Operations};
+pub(crate) use store::{Database, Store, StoreError, Urls};
+
+use crate::cli::ServeOptions;
 use crate::receipt_key::Receipts;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -24,6 +31,10 @@ pub(crate) struct Config {
     pub(crate) store: Store,
     #[serde(default)]
     pub(crate) receipts: Receipts,
+    #[serde(default)]
+    pub(crate) links: Links,
+    #[serde(default)]
+    pub(crate) operations: Operations,
     #[serde(default)]
     pub(crate) signaling: signaling::Config,
     #[serde(default)]
@@ -76,20 +87,6 @@ impl std::fmt::Debug for Auth {
     }
 }
 
-/// Where balances and the ledger are kept.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Store {
-    /// The SQLite file; its folder is made if it is missing.
-    pub(crate) database: PathBuf,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self { database: PathBuf::from("data/coinline.db") }
-    }
-}
-
 /// Why the server does not start with this configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
@@ -103,6 +100,14 @@ pub(crate) enum ConfigError {
         "auth.secret must not stand in the configuration file; use auth.secret_file or COINLINE__AUTH__SECRET"
     )]
     SecretInFile,
+    #[error(
+        "links.secret must not stand in the configuration file; use links.secret_file or COINLINE__LINKS__SECRET"
+    )]
+    LinkSecretInFile,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Links(#[from] LinksError),
     #[error("production needs auth.key, the name of the API key")]
     NoKey,
     #[error(
@@ -141,6 +146,9 @@ impl Config {
         if figment.contains("auth.secret") {
             return Err(ConfigError::SecretInFile);
         }
+        if figment.contains("links.secret") {
+            return Err(ConfigError::LinkSecretInFile);
+        }
         let mut config: Self =
             figment.merge(Env::prefixed("COINLINE__").split("__")).extract().map_err(Box::new)?;
         if let Some(listen) = listen {
@@ -152,14 +160,34 @@ impl Config {
         Ok(config)
     }
 
+    /// What the command line says goes before file and environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the setting.
+    pub(crate) fn with(mut self, options: &ServeOptions) -> Result<Self, ConfigError> {
+        if let Some(database) = &options.database {
+            self.store.database = database.clone().into();
+        }
+        if let Some(redis) = &options.redis {
+            self.store.redis = redis.clone().into();
+        }
+        self.store.check()?;
+        if let Some(part) = options.role {
+            self.links.check(part)?;
+        }
+        Ok(self)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         match self.mode {
             Mode::Production if self.demo.is_some() => Err(ConfigError::DemoInProduction),
             Mode::Production if self.auth.key.is_empty() => Err(ConfigError::NoKey),
             Mode::Production => Ok(()),
             Mode::Demo => {
-                let listens = [self.signaling.listen, self.media_relay.listen];
-                match listens.into_iter().find(|address| !address.ip().is_loopback()) {
+                let (links, operations) = (self.links.listen, self.operations.listen);
+                let listens = [Some(self.signaling.listen), Some(self.media_relay.listen)];
+                let listens = listens.into_iter().chain([links, operations]).flatten();
+                match {listens}.find(|address| !address.ip().is_loopback()) {
                     Some(address) => Err(ConfigError::DemoNotLoopback(address)),
                     None => Ok(()),
                 }

@@ -48,8 +48,8 @@ pub(crate) fn people() -> Demo {
     }
 }
 
-/// What the terminal shows when the demo is up.
-pub(crate) fn greeting(demo: &Demo, at: SocketAddr, database: &Path) -> String {
+/// What the terminal shows when the demo is up; `database` keeps the balances, if that is known.
+pub(crate) fn greeting(demo: &Demo, at: SocketAddr, database: Option<&str>) -> String {
     let mut text = format!(
         "Coinline {} - DEMO. Only this machine can connect; the coins are play money.\n\n\
          Open a host and a fan in two browser windows:\n\n",
@@ -64,11 +64,10 @@ pub(crate) fn greeting(demo: &Demo, at: SocketAddr, database: &Path) -> String {
         // Writing to a String can't fail.
         let _ = writeln!(text, "  {role:<5} {:<8} {link:<36} {owns}", user.name);
     }
+    let kept = database.map_or_else(String::new, |name| format!(" Balances are kept in {name}."));
     let _ = write!(
         text,
-        "\nAs a host, go online at a price; as a fan, call. Balances are kept in {}.\n\
-         Stop with Ctrl-C.\n",
-        database.display()
+        "\nAs a host, go online at a price; as a fan, call.{kept}\nStop with Ctrl-C.\n"
     );
     text
 }

@@ -1,37 +1,43 @@
-//! `coinline serve`: the three services in one process, joined by in-process links.
+//! `coinline serve`: the three services in one process, or one of them with links to the others.
 
-use crate::cli::{self, ServeOptions};
+mod links;
+mod meter;
+mod service;
+
+use crate::cli::{self, Part, ServeOptions};
 use crate::config::{Config, Mode};
-use crate::{demo, receipt_key};
-use billing_core::{Credit, CreditKind};
-use billing_meter::Surroundings;
+use crate::receipt_key::signer;
+use crate::demo;
+use links::Lines;
 use media_relay::MediaRelay;
+use meter::Needs;
 use prometheus::Registry;
-use service_kit::operations::Readiness;
-use service_kit::{Clock, Shutdown, Trigger, link, telemetry};
+use protocol::token::TokenKey;
+use service::{Service, StopWords};
+use service_kit::operations::{Operations, Readiness};
+use service_kit::{Clock, Shutdown, link, telemetry};
 use signaling::{Demo, Signaling};
 use std::error::Error;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use store::{Options, Sqlite, Store, hot};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
 use tracing::info;
-use units::{MeterId, MicroCoins};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error("can't make the folder {path}")]
     Folder { path: PathBuf, source: io::Error },
-    #[error("can't open the database {path}")]
-    Database { path: PathBuf, source: store::Error },
+    #[error("can't open the database {name}")]
+    Database { name: String, source: store::Error },
+    #[error("this build has no PostgreSQL and Redis: set store.database to a file")]
+    ServersMissing,
     #[error(
         "{0} is in use by another program; choose another address, such as --listen 127.0.0.1:8090"
     )]
     AddressInUse(SocketAddr),
+    #[error("the private port can't listen on {address}")]
+    Operations { address: SocketAddr, source: io::Error },
 }
 
 /// Serves until SIGINT or SIGTERM, then settles what is open.
@@ -39,81 +45,207 @@ enum StartError {
 /// # Errors
 /// If the configuration is not usable, a port or file can't be had, or a service fails.
 pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
-    let config = Config::load(options.config.as_deref(), options.listen)?;
+    let config = Config::load(options.config.as_deref(), options.listen)?.with(options)?;
     telemetry::start(&config.log.filter, config.log.format)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config, options.role))
 }
 
-async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    let clock = Clock::start();
-    let mut stop_words = StopWords::new()?;
-    let database = config.store.database;
-    let folder = database.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)
-        .map_err(|source| StartError::Folder { path: folder.to_owned(), source })?;
-    let (token_key, demo) = match config.mode {
-        Mode::Production => (config.auth.token_key()?, None),
-        Mode::Demo => (demo::token_key(folder)?, Some(config.demo.unwrap_or_else(demo::people))),
+/// What all services of the process share.
+struct Process {
+    clock: Clock,
+    registry: Registry,
+    readiness: Readiness,
+    /// The demo's people, in demo mode.
+    demo: Option<Demo>,
+    stop_words: StopWords,
+    /// The private port, if there is one.
+    operations: Option<Service>,
+}
+
+async fn serve(mut config: Config, part: Option<Part>) -> Result<(), Box<dyn Error>> {
+    let demo = match config.mode {
+        Mode::Production => None,
+        Mode::Demo => Some(config.demo.take().unwrap_or_else(demo::people)),
     };
-    let books = Sqlite::open(&database)
-        .await
-        .map_err(|source| StartError::Database { path: database.clone(), source })?;
-    let signing_key = config.receipts.signing_key(config.mode, folder)?;
-    let published_key = config.receipts.published(signing_key.as_ref())?;
-    let sign = signing_key.map(receipt_key::signer);
-    let store = Store::new(
-        hot::Memory::default(),
-        books,
-        Options { inline_checkpoint: true, sign, ..Options::new(MeterId::ALONE) },
-    );
-    let surroundings = Surroundings {
-        clock,
+    let mut process = Process {
+        clock: Clock::start(),
         registry: Registry::new(),
-        ready: Readiness::default().condition("billing meter"),
-        alone: true,
-        presents: demo.as_ref().map_or_else(Vec::new, |demo| presents(demo, clock)),
+        readiness: Readiness::default(),
+        demo,
+        stop_words: StopWords::new()?,
+        operations: None,
     };
-    let relay = MediaRelay::bind(config.media_relay, clock)?;
-    let signaling = Signaling::bind(config.signaling, token_key, demo.clone(), clock)
-        .await
-        .map_err(explain_address)?
-        .with_receipt_key(published_key.map(|key| key.to_string()));
-    let at = signaling.local_addr();
-    info!(signaling = %at, media = %relay.local_addr(), "listening");
-
-    let (signaling_to_relay, relay_to_signaling) = link::pair();
-    let (signaling_to_meter, meter_to_signaling) = link::pair();
-    let (relay_to_meter, meter_to_relay) = link::pair();
-    let meter = config.billing_meter;
-    // In the order in which they stop: signaling ends the calls, the meter settles them by the
-    // relay's last reports.
-    let mut services = [
-        Service::start("signaling", |stop| {
-            signaling.run(signaling_to_relay, signaling_to_meter, stop)
-        }),
-        Service::start("billing meter", |stop| {
-            billing_meter::run(meter, store, surroundings, meter_to_signaling, meter_to_relay, stop)
-        }),
-        Service::start("media relay", |stop| relay.run(relay_to_signaling, relay_to_meter, stop)),
-    ];
-    if let Some(demo) = &demo {
-        cli::say(&demo::greeting(demo, at, &database));
+    process.operations = process.open_operations(config.operations.listen).await?;
+    match part {
+        None => process.serve_all(config).await,
+        Some(Part::Signaling) => process.serve_signaling(config).await,
+        Some(Part::MediaRelay) => process.serve_relay(config).await,
+        Some(Part::BillingMeter) => process.serve_meter(config).await,
     }
-    cli::say(&format!("listening on http://{at}"));
+}
 
-    let [signaling, meter, relay] = &mut services;
-    let early = tokio::select! {
-        () = stop_words.said() => None,
-        ended = signaling.ended() => Some(ended),
-        ended = meter.ended() => Some(ended),
-        ended = relay.ended() => Some(ended),
-    };
-    info!("stopping");
-    let mut outcome = early.unwrap_or(Ok(()));
-    for service in &mut services {
-        outcome = outcome.and(service.stop().await);
+impl Process {
+    /// All three, joined by links within the process.
+    async fn serve_all(self, config: Config) -> Result<(), Box<dyn Error>> {
+        let database = config.store.database.to_string();
+        let (signaling, greeting) = self.bind_signaling(&config, Some(&database)).await?;
+        let at = signaling.local_addr();
+        let needs = self.meter_needs(&config, true)?;
+        let store = meter::open(&needs).await?;
+        let relay = MediaRelay::bind(config.media_relay.clone(), self.clock)?;
+        info!(signaling = %at, media = %relay.local_addr(), "listening");
+        let (signaling_to_relay, relay_to_signaling) = link::pair();
+        let (signaling_to_meter, meter_to_signaling) = link::pair();
+        let (relay_to_meter, meter_to_relay) = link::pair();
+        // In the order in which they stop: signaling ends the calls, the meter settles them by the
+        // relay's last reports.
+        let services = vec![
+            Service::start("signaling", |stop| {
+                signaling.run(signaling_to_relay, signaling_to_meter, stop)
+            }),
+            meter::start(needs, store, meter_to_signaling, meter_to_relay),
+            Service::start("media relay", |stop| relay.run(relay_to_signaling, relay_to_meter, stop)),
+        ];
+        if let Some(greeting) = greeting {
+            cli::say(&greeting);
+        }
+        cli::say(&format!("listening on http://{at}"));
+        self.run(services).await
     }
-    outcome
+
+    async fn serve_signaling(self, config: Config) -> Result<(), Box<dyn Error>> {
+        let mut lines = self.lines(Part::Signaling, &config)?;
+        let (signaling, greeting) = self.bind_signaling(&config, None).await?;
+        let at = signaling.local_addr();
+        let (relay, meter) = lines.of_signaling().await?;
+        let services = vec![Service::start("signaling", |stop| signaling.run(relay, meter, stop))];
+        info!(signaling = %at, "listening");
+        if let Some(greeting) = greeting {
+            cli::say(&greeting);
+        }
+        cli::say(&format!("listening on http://{at}"));
+        let outcome = self.run(services).await;
+        lines.network.close().await;
+        outcome
+    }
+
+    async fn serve_relay(self, config: Config) -> Result<(), Box<dyn Error>> {
+        let mut lines = self.lines(Part::MediaRelay, &config)?;
+        let relay = MediaRelay::bind(config.media_relay.clone(), self.clock)?;
+        let at = relay.local_addr();
+        let (signaling, meter) = lines.of_relay().await?;
+        let services = vec![Service::start("media relay", |stop| relay.run(signaling, meter, stop))];
+        info!(media = %at, "listening");
+        cli::say(&format!("relaying media on udp://{at}"));
+        let outcome = self.run(services).await;
+        lines.network.close().await;
+        outcome
+    }
+
+    async fn serve_meter(self, config: Config) -> Result<(), Box<dyn Error>> {
+        let mut lines = self.lines(Part::BillingMeter, &config)?;
+        let needs = self.meter_needs(&config, false)?;
+        let store = meter::open(&needs).await?;
+        let (signaling, relay) = lines.of_meter()?;
+        let services = vec![meter::start(needs, store, signaling, relay)];
+        cli::say(&format!("metering on {}", config.store.database));
+        let outcome = self.run(services).await;
+        lines.network.close().await;
+        outcome
+    }
+
+    /// Runs until the word to stop, or until a service ends by itself; then stops all in order.
+    async fn run(mut self, mut services: Vec<Service>) -> Result<(), Box<dyn Error>> {
+        let serving = self.readiness.condition("serving");
+        serving.holds();
+        let early = tokio::select! {
+            () = self.stop_words.said() => None,
+            ended = any_end(&mut services) => Some(ended),
+        };
+        serving.fails("stopping");
+        info!("stopping");
+        let mut outcome = early.unwrap_or(Ok(()));
+        for service in services.iter_mut().chain(&mut self.operations) {
+            outcome = outcome.and(service.stop().await);
+        }
+        outcome
+    }
+
+    /// Signaling at its address, and what the demo's terminal shows: `database` is where the
+    /// balances are, as far as this process knows.
+    async fn bind_signaling(
+        &self,
+        config: &Config,
+        database: Option<&str>,
+    ) -> Result<(Signaling, Option<String>), Box<dyn Error>> {
+        let token_key = self.token_key(config)?;
+        let demo = self.demo.clone();
+        let signaling = Signaling::bind(config.signaling.clone(), token_key, demo, self.clock)
+            .await
+            .map_err(explain_address)?;
+        let signing = config.receipts.signing_key(config.mode, config.store.folder())?;
+        let signaling = match config.receipts.published(signing.as_ref())? {
+            Some(key) => signaling.with_receipt_key(key.to_string()),
+            None => signaling,
+        };
+        let at = signaling.local_addr();
+        let greeting = self.demo.as_ref().map(|demo| demo::greeting(demo, at, database));
+        Ok((signaling, greeting))
+    }
+
+    fn token_key(&self, config: &Config) -> Result<TokenKey, Box<dyn Error>> {
+        if self.demo.is_none() {
+            return Ok(config.auth.token_key()?);
+        }
+        let folder = config.store.folder();
+        make_folder(folder)?;
+        Ok(demo::token_key(folder)?)
+    }
+
+    fn meter_needs<'a>(
+        &'a self,
+        config: &'a Config,
+        whole: bool,
+    ) -> Result<Needs<'a>, Box<dyn Error>> {
+        let key = config.receipts.signing_key(config.mode, config.store.folder())?;
+        Ok(Needs {
+            config: config.billing_meter,
+            store: &config.store,
+            whole,
+            demo: self.demo.as_ref(),
+            sign: key.map(signer),
+            clock: self.clock,
+            registry: self.registry.clone(),
+            readiness: self.readiness.clone(),
+        })
+    }
+
+    fn lines<'a>(&self, part: Part, config: &'a Config) -> Result<Lines<'a>, Box<dyn Error>> {
+        Lines::new(part, &config.links, self.clock, &self.registry, &self.readiness)
+    }
+
+    async fn open_operations(&self, listen: Option<SocketAddr>) -> Result<Option<Service>, StartError> {
+        let Some(address) = listen else { return Ok(None) };
+        let failed = |source| StartError::Operations { address, source };
+        let port = Operations::bind(address).await.map_err(failed)?;
+        info!(operations = %port.local_addr(), "listening");
+        let (registry, readiness) = (self.registry.clone(), self.readiness.clone());
+        Ok(Some(Service::start("private port", |stop: Shutdown| {
+            port.serve(registry, readiness, stop)
+        })))
+    }
+}
+
+/// The first end that nobody asked for.
+async fn any_end(services: &mut [Service]) -> Result<(), Box<dyn Error>> {
+    let ends = services.iter_mut().map(|service| Box::pin(service.ended()));
+    futures::future::select_all(ends).await.0
+}
+
+fn make_folder(folder: &Path) -> Result<(), StartError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|source| StartError::Folder { path: folder.to_owned(), source })
 }
 
 /// The commonest reason not to start deserves a hint.
@@ -124,79 +256,4 @@ fn explain_address(error: signaling::Error) -> Box<dyn Error> {
         return StartError::AddressInUse(*address).into();
     }
     error.into()
-}
-
-/// What each demo person starts with: given once, however often the server starts.
-fn presents(demo: &Demo, clock: Clock) -> Vec<Credit> {
-    let rich = demo.users.iter().filter(|user| user.coins > MicroCoins::ZERO);
-    rich.map(|user| Credit {
-        id: format!("demo-start:{}", user.id),
-        user: user.id.clone(),
-        amount: user.coins,
-        kind: CreditKind::Purchase,
-        at: clock.unix(),
-    })
-    .collect()
-}
-
-/// A running service and the word that stops it.
-struct Service {
-    name: &'static str,
-    trigger: Trigger,
-    /// `None` once its end was told.
-    task: Option<JoinHandle<Result<(), Box<dyn Error + Send + Sync>>>>,
-}
-
-impl Service {
-    fn start<F, E>(name: &'static str, run: impl FnOnce(Shutdown) -> F) -> Self
-    where
-        F: Future<Output = Result<(), E>> + Send + 'static,
-        E: Error + Send + Sync + 'static,
-    {
-        let (trigger, shutdown) = Shutdown::new();
-        let running = run(shutdown);
-        let task = tokio::spawn(async move { Ok(running.await?) });
-        Self { name, trigger, task: Some(task) }
-    }
-
-    /// Waits for an end that nobody asked for.
-    async fn ended(&mut self) -> Result<(), Box<dyn Error>> {
-        self.join().await?;
-        Err(format!("the {} ended by itself", self.name).into())
-    }
-
-    async fn stop(&mut self) -> Result<(), Box<dyn Error>> {
-        self.trigger.stop();
-        self.join().await
-    }
-
-    async fn join(&mut self) -> Result<(), Box<dyn Error>> {
-        let Some(task) = &mut self.task else { return Ok(()) };
-        let outcome = task.await;
-        self.task = None;
-        match outcome {
-            Ok(outcome) => outcome.map_err(|error| error as Box<dyn Error>),
-            Err(panicked) => Err(panicked.into()),
-        }
-    }
-}
-
-/// SIGINT (Ctrl-C) and SIGTERM.
-struct StopWords {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl StopWords {
-    fn new() -> io::Result<Self> {
-        let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn said(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

@@ -1,0 +1,102 @@
+//! The billing meter on the stores that the configuration names.
+
+use super::StartError;
+use super::service::Service;
+use crate::config::{Database, Store as StoreConfig};
+use billing_core::{Credit, CreditKind};
+use billing_meter::{Config, Surroundings};
+use prometheus::Registry;
+use protocol::service::{MediaReport, MeterCommand, MeterEvent, RelayLimit};
+use service_kit::link::Link;
+use service_kit::operations::Readiness;
+use service_kit::{Clock, entropy};
+use signaling::Demo;
+use std::path::Path;
+use store::{Hot, Ledger, Options, Sign, Sqlite, Store, hot};
+use units::{MeterId, MicroCoins};
+use uuid::Uuid;
+
+/// What the meter needs besides its links.
+pub(super) struct Needs<'a> {
+    pub(super) config: Config,
+    pub(super) store: &'a StoreConfig,
+    /// Whether signaling and relay are in this process.
+    pub(super) whole: bool,
+    pub(super) demo: Option<&'a Demo>,
+    pub(super) sign: Option<Sign>,
+    pub(super) clock: Clock,
+    pub(super) registry: Registry,
+    pub(super) readiness: Readiness,
+}
+
+/// The stores are there; the meter is not yet running.
+pub(super) enum Opened {
+    File(Store<hot::Memory, Sqlite>),
+}
+
+/// Opens the stores.
+///
+/// # Errors
+/// [`StartError`]
+pub(super) async fn open(needs: &Needs<'_>) -> Result<Opened, StartError> {
+    let Needs { store, sign, .. } = needs;
+    let database = &store.database;
+    let failed = |source| StartError::Database { name: database.to_string(), source };
+    // With leases that end, a run takes the shards of the one before when its leases have ended.
+    let a_run = || MeterId(Uuid::from_bytes(entropy::bytes()));
+    match database {
+        Database::Sqlite(path) => {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            super::make_folder(folder)?;
+            let ledger = Sqlite::open(path).await.map_err(failed)?;
+            let meter = if needs.whole { MeterId::ALONE } else { a_run() };
+            let options = Options { inline_checkpoint: true, sign: sign.clone(), ..Options::new(meter) };
+            Ok(Opened::File(Store::new(hot::Memory::default(), ledger, options)))
+        }
+        Database::Postgres(_) => Err(StartError::ServersMissing),
+    }
+}
+
+/// Starts the meter.
+pub(super) fn start(
+    needs: Needs<'_>,
+    opened: Opened,
+    signaling: Link<MeterEvent, MeterCommand>,
+    relay: Link<RelayLimit, MediaReport>,
+) -> Service {
+    match opened {
+        Opened::File(store) => start_on(needs, store, signaling, relay),
+    }
+}
+
+fn start_on<H: Hot, L: Ledger>(
+    needs: Needs<'_>,
+    store: Store<H, L>,
+    signaling: Link<MeterEvent, MeterCommand>,
+    relay: Link<RelayLimit, MediaReport>,
+) -> Service {
+    let Needs { config, whole, demo, clock, registry, readiness, store: kind, sign: _ } = needs;
+    let surroundings = Surroundings {
+        clock,
+        registry,
+        ready: readiness.condition("billing meter"),
+        alone: whole && matches!(kind.database, Database::Sqlite(_)),
+        presents: demo.map_or_else(Vec::new, |demo| presents(demo, clock)),
+    };
+    Service::start("billing meter", |stop| {
+        billing_meter::run(config, store, surroundings, signaling, relay, stop)
+    })
+}
+
+/// What each demo person starts with: given once, however often the server starts.
+fn presents(demo: &Demo, clock: Clock) -> Vec<Credit> {
+    let rich = demo.users.iter().filter(|user| user.coins > MicroCoins::ZERO);
+    rich.map(|user| Credit {
+        id: format!("demo-start:{}", user.id),
+        user: user.id.clone(),
+        amount: user.coins,
+        kind: CreditKind::Purchase,
+        at: clock.unix(),
+    })
+    .collect()
+}

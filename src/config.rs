@@ -6,7 +6,7 @@ mod links;
 mod store;
 
 pub(crate) use links::{Links, LinksError, Operations};
-pub(crate) use store::{Database, Store, StoreError, Urls};
+pub(crate) use store::{Database, Store, StoreError};
 
 use crate::cli::ServeOptions;
 use crate::receipt_key::Receipts;
@@ -187,7 +187,7 @@ impl Config {
                 let (links, operations) = (self.links.listen, self.operations.listen);
                 let listens = [Some(self.signaling.listen), Some(self.media_relay.listen)];
                 let listens = listens.into_iter().chain([links, operations]).flatten();
-                match {listens}.find(|address| !address.ip().is_loopback()) {
+                match { listens }.find(|address| !address.ip().is_loopback()) {
                     Some(address) => Err(ConfigError::DemoNotLoopback(address)),
                     None => Ok(()),
                 }

@@ -6,8 +6,8 @@ mod service;
 
 use crate::cli::{self, Part, ServeOptions};
 use crate::config::{Config, Mode};
-use crate::receipt_key::signer;
 use crate::demo;
+use crate::receipt_key::signer;
 use links::Lines;
 use media_relay::MediaRelay;
 use meter::Needs;
@@ -30,8 +30,8 @@ enum StartError {
     Folder { path: PathBuf, source: io::Error },
     #[error("can't open the database {name}")]
     Database { name: String, source: store::Error },
-    #[error("this build has no PostgreSQL and Redis: set store.database to a file")]
-    ServersMissing,
+    #[error("can't use Redis at {name}")]
+    Redis { name: String, source: store::Error },
     #[error(
         "{0} is in use by another program; choose another address, such as --listen 127.0.0.1:8090"
     )]
@@ -105,7 +105,9 @@ impl Process {
                 signaling.run(signaling_to_relay, signaling_to_meter, stop)
             }),
             meter::start(needs, store, meter_to_signaling, meter_to_relay),
-            Service::start("media relay", |stop| relay.run(relay_to_signaling, relay_to_meter, stop)),
+            Service::start("media relay", |stop| {
+                relay.run(relay_to_signaling, relay_to_meter, stop)
+            }),
         ];
         if let Some(greeting) = greeting {
             cli::say(&greeting);
@@ -135,7 +137,8 @@ impl Process {
         let relay = MediaRelay::bind(config.media_relay.clone(), self.clock)?;
         let at = relay.local_addr();
         let (signaling, meter) = lines.of_relay().await?;
-        let services = vec![Service::start("media relay", |stop| relay.run(signaling, meter, stop))];
+        let services =
+            vec![Service::start("media relay", |stop| relay.run(signaling, meter, stop))];
         info!(media = %at, "listening");
         cli::say(&format!("relaying media on udp://{at}"));
         let outcome = self.run(services).await;
@@ -185,10 +188,8 @@ impl Process {
             .await
             .map_err(explain_address)?;
         let signing = config.receipts.signing_key(config.mode, config.store.folder())?;
-        let signaling = match config.receipts.published(signing.as_ref())? {
-            Some(key) => signaling.with_receipt_key(key.to_string()),
-            None => signaling,
-        };
+        let published = config.receipts.published(signing.as_ref())?;
+        let signaling = signaling.with_receipt_key(published.map(|key| key.to_string()));
         let at = signaling.local_addr();
         let greeting = self.demo.as_ref().map(|demo| demo::greeting(demo, at, database));
         Ok((signaling, greeting))
@@ -225,7 +226,10 @@ impl Process {
         Lines::new(part, &config.links, self.clock, &self.registry, &self.readiness)
     }
 
-    async fn open_operations(&self, listen: Option<SocketAddr>) -> Result<Option<Service>, StartError> {
+    async fn open_operations(
+        &self,
+        listen: Option<SocketAddr>,
+    ) -> Result<Option<Service>, StartError> {
         let Some(address) = listen else { return Ok(None) };
         let failed = |source| StartError::Operations { address, source };
         let port = Operations::bind(address).await.map_err(failed)?;

@@ -38,6 +38,7 @@ pub(crate) fn command(command: MeterCommand, at: UnixMs) -> Option<Input> {
         MeterCommand::End { call, fan, reason } => {
             Input::Ended { call, fan, reason: reason_in(reason), at }
         }
+        MeterCommand::EndAll => Input::AllEnded { at },
         MeterCommand::Balance { request, user } => Input::BalanceAsked { request, user },
         MeterCommand::Credit { request, user, amount, id, kind } => {
             let credit = Credit { id, user, amount, kind: kind_in(kind), at };

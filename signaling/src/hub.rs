@@ -309,6 +309,7 @@ impl Hub {
             | MeterCommand::Gift { .. }
             | MeterCommand::Chargeback { .. }
             | MeterCommand::Change { .. }
+            | MeterCommand::EndAll
             | MeterCommand::Document { .. } => {}
         }
         // An error means that the meter has ended; the loop sees it as well.

@@ -38,7 +38,9 @@ pub(crate) struct Operations {
 /// Why a process can't reach the others.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinksError {
-    #[error("--role {0} needs links.{1}: deploy/coinline.toml shows how the services find each other")]
+    #[error(
+        "--role {0} needs links.{1}: deploy/coinline.toml shows how the services find each other"
+    )]
     Missing(Part, &'static str),
     #[error(
         "links.{0} leaves this machine, and links are not encrypted: on a private network set \

@@ -12,7 +12,7 @@ use service_kit::operations::Readiness;
 use service_kit::{Clock, entropy};
 use signaling::Demo;
 use std::path::Path;
-use store::{Hot, Ledger, Options, Sign, Sqlite, Store, hot};
+use store::{Hot, Ledger, Options, Postgres, Redis, Sign, Sqlite, Store, hot};
 use units::{MeterId, MicroCoins};
 use uuid::Uuid;
 
@@ -32,6 +32,7 @@ pub(super) struct Needs<'a> {
 /// The stores are there; the meter is not yet running.
 pub(super) enum Opened {
     File(Store<hot::Memory, Sqlite>),
+    Servers(Store<Redis, Postgres>),
 }
 
 /// Opens the stores.
@@ -50,10 +51,22 @@ pub(super) async fn open(needs: &Needs<'_>) -> Result<Opened, StartError> {
             super::make_folder(folder)?;
             let ledger = Sqlite::open(path).await.map_err(failed)?;
             let meter = if needs.whole { MeterId::ALONE } else { a_run() };
-            let options = Options { inline_checkpoint: true, sign: sign.clone(), ..Options::new(meter) };
+            let options =
+                Options { inline_checkpoint: true, sign: sign.clone(), ..Options::new(meter) };
             Ok(Opened::File(Store::new(hot::Memory::default(), ledger, options)))
         }
-        Database::Postgres(_) => Err(StartError::ServersMissing),
+        Database::Postgres(url) => {
+            let ledger = Postgres::open(url.secret()).await.map_err(failed)?;
+            let redis = &store.redis;
+            let hot = match redis.several() {
+                Some(nodes) => Redis::cluster(&nodes),
+                None => Redis::one(redis.secret()),
+            };
+            let hot =
+                hot.map_err(|source| StartError::Redis { name: redis.to_string(), source })?;
+            let options = Options { sign: sign.clone(), ..Options::new(a_run()) };
+            Ok(Opened::Servers(Store::new(hot, ledger, options)))
+        }
     }
 }
 
@@ -66,6 +79,7 @@ pub(super) fn start(
 ) -> Service {
     match opened {
         Opened::File(store) => start_on(needs, store, signaling, relay),
+        Opened::Servers(store) => start_on(needs, store, signaling, relay),
     }
 }
 

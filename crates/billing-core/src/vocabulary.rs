@@ -32,6 +32,8 @@ pub enum Input {
     ChangeAsked { call: CallId, rates: Rates },
     /// A call is over.
     Ended { call: CallId, fan: UserId, reason: EndReason, at: UnixMs },
+    /// All calls are over, as interrupted ones: whoever could end them has forgotten them.
+    AllEnded { at: UnixMs },
     /// The relay counted. With `last`, nothing will be added any more.
     MediaCounted { call: CallId, counted: Counted, last: bool },
     /// The relay is gone: nothing will be counted any more.

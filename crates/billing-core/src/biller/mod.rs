@@ -158,6 +158,7 @@ impl Biller {
                 }
             }
             Input::Ended { call, fan, reason, at } => self.end(now, call, fan, reason, at, out),
+            Input::AllEnded { at } => self.end_all(now, at),
             Input::MediaCounted { call, counted, last } => self.count(now, call, counted, last),
             Input::RelayLost => {
                 self.relay_lost = true;

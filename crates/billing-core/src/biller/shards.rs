@@ -125,12 +125,17 @@ impl Biller {
     pub(super) fn drain(&mut self, now: MonotonicMs, at: UnixMs, out: &mut Vec<Output>) {
         self.draining = true;
         if self.leases.is_alone() {
-            self.ended = self.calls.keys().copied().collect();
-            self.endings_changed = true;
-            self.calls.values_mut().for_each(|call| call.end(now, EndReason::Interrupted, at));
+            self.end_all(now, at);
         } else {
             self.leave_all(out);
         }
+    }
+
+    /// Ends every call of this meter, as an interrupted one.
+    pub(super) fn end_all(&mut self, now: MonotonicMs, at: UnixMs) {
+        self.ended = self.calls.keys().copied().collect();
+        self.endings_changed = true;
+        self.calls.values_mut().for_each(|call| call.end(now, EndReason::Interrupted, at));
     }
 
     /// Leaves every shard that has no bill to be made.

@@ -49,6 +49,8 @@ pub enum MeterCommand {
     Open { call: CallId, terms: CallTerms },
     /// The call is over. The meter settles once the relay's last report is in, or 5 s later.
     End { call: CallId, fan: UserId, reason: EndReason },
+    /// Signaling has restarted and knows of no call: all are over, as interrupted ones.
+    EndAll,
     /// Answered by [`MeterEvent::Balance`] with the same `request`.
     Balance { request: u64, user: UserId },
     /// Add coins. `id` names the credit: a repeat adds nothing. Answered by

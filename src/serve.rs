@@ -66,7 +66,11 @@ struct Process {
 async fn serve(mut config: Config, part: Option<Part>) -> Result<(), Box<dyn Error>> {
     let demo = match config.mode {
         Mode::Production => None,
-        Mode::Demo => Some(config.demo.take().unwrap_or_else(demo::people)),
+        // The demo's own secrets are kept beside its balances.
+        Mode::Demo => {
+            make_folder(config.store.folder())?;
+            Some(config.demo.take().unwrap_or_else(demo::people))
+        }
     };
     let mut process = Process {
         clock: Clock::start(),
@@ -199,9 +203,7 @@ impl Process {
         if self.demo.is_none() {
             return Ok(config.auth.token_key()?);
         }
-        let folder = config.store.folder();
-        make_folder(folder)?;
-        Ok(demo::token_key(folder)?)
+        Ok(demo::token_key(config.store.folder())?)
     }
 
     fn meter_needs<'a>(

@@ -2,10 +2,10 @@
 
 use billing_core::{
     Command, Counted, Credit, CreditKind, EndReason, Flow, Input, Notice, Output, Payer, Receipt,
-    RefundReason, Refusal,
+    RefundReason, Refusal, RuleCredit,
 };
 use protocol::ErrorCode;
-use protocol::client::{self, CreditPayer, CreditReason};
+use protocol::client::{self, CallCredit, CreditPayer, CreditReason};
 use protocol::service::{
     self, Carried, MediaReport, MeterCommand, MeterEvent, QuoteFacts, RelayLimit,
 };
@@ -118,6 +118,10 @@ pub(crate) fn output(output: Output) -> Outgoing {
         Output::Changed { call, rates, from } => MeterEvent::Changed { call, rates, from_ms: from },
         Output::GiveUp { call, reason } => MeterEvent::GiveUp { call, reason: reason_out(reason) },
         Output::Settled { receipt, counted } => settled(&receipt, &counted),
+        Output::Credited { call, fan, host, credits } => {
+            let credits = credits.iter().filter_map(credit_out).collect();
+            MeterEvent::Credited { call, fan, host, credits }
+        }
         Output::Balance { request, user, balance } => {
             MeterEvent::Balance { request, user, balance }
         }
@@ -168,6 +172,25 @@ const fn code(refusal: Refusal) -> ErrorCode {
         Refusal::TooLarge => ErrorCode::BillingTooLarge,
         Refusal::NotRefundable => ErrorCode::BillingNotRefundable,
     }
+}
+
+/// What was given back for a call. Only refunds are.
+fn credit_out(given: &RuleCredit) -> Option<CallCredit> {
+    let CreditKind::Refund { payer, reason, .. } = given.credit.kind else { return None };
+    let ends = given.proof.first().zip(given.proof.last());
+    let (from_n, to_n) = ends.map_or((0, 0), |(first, last)| (first.from, last.to));
+    let payer = match payer {
+        Payer::Platform => CreditPayer::Platform,
+        Payer::Host => CreditPayer::Host,
+        Payer::Both => CreditPayer::Both,
+    };
+    let reason = match reason {
+        RefundReason::HostSilent => CreditReason::HostSilent,
+        RefundReason::PictureFrozen => CreditReason::PictureFrozen,
+        RefundReason::EarlyDrop => CreditReason::EarlyDrop,
+        RefundReason::Support => CreditReason::Support,
+    };
+    Some(CallCredit { reason, amount_micro: given.credit.amount, payer, from_n, to_n })
 }
 
 const fn kind_in(kind: service::CreditKind) -> CreditKind {

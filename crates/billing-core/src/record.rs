@@ -3,7 +3,7 @@
 //! A store keeps these; the [`Biller`](crate::Biller) asks for them. All are cumulative or named
 //! by an id, so that each may be written twice.
 
-use crate::{Change, Counted, Plan, Proven, Split, Tariff};
+use crate::{Change, Counted, Plan, Proven, RuleCredit, Split, Tariff};
 use serde::{Deserialize, Serialize};
 use units::{CallId, Coins, ElapsedMs, Medium, MicroCoins, ShareBps, SpendId, UnixMs, UserId};
 
@@ -211,6 +211,8 @@ pub enum Settled {
         receipt: Receipt,
         /// What is left in the fan's wallet.
         funds: MicroCoins,
+        /// What the fan got back by rule, in the same step as the bill. In `funds` already.
+        credits: Vec<RuleCredit>,
     },
     /// The call goes on; this much of it is in the ledger.
     Interim { call: CallId, posted: Coins },

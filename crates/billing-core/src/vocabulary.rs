@@ -3,7 +3,7 @@
 //! Inputs are facts, outputs are imperatives. What is asked of the store stands in
 //! [`Command`](crate::Command).
 
-use crate::{Answer, Command, Counted, Credit, EndReason, Proven, Receipt};
+use crate::{Answer, Command, Counted, Credit, EndReason, Proven, Receipt, RuleCredit};
 use units::{CallId, ElapsedMs, Medium, MicroCoins, Rates, ShareBps, SpendId, UnixMs, UserId};
 
 /// What happened.
@@ -135,6 +135,13 @@ pub enum Output {
     Settled {
         receipt: Receipt,
         counted: Counted,
+    },
+    /// The fan got coins back by rule. Follows the bill.
+    Credited {
+        call: CallId,
+        fan: UserId,
+        host: UserId,
+        credits: Vec<RuleCredit>,
     },
     /// Request 0: news, not an answer.
     Balance {

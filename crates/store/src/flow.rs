@@ -13,12 +13,13 @@ mod raise;
 mod read;
 mod reconcile;
 mod restore;
+mod returns;
 mod settle;
 mod settling;
 mod spend;
 
 use crate::{Epoch, Error, Hot, Lease, Ledger};
-use billing_core::{Answer, Command, EvidenceRecord, Question, Receipt, ShareTiers};
+use billing_core::{Answer, Command, CreditRules, EvidenceRecord, Question, Receipt, ShareTiers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +39,8 @@ pub struct Options {
     /// What hosts get by the month's gross: locks a call's share when it is opened, and adds what a
     /// higher tier brings. Without it a call's terms say its share, and nothing is added.
     pub shares: Option<ShareTiers>,
+    /// What fans get back without asking when a call is settled. Without it nothing.
+    pub credits: Option<CreditRules>,
     /// Signs receipts; without it there are no documents.
     pub sign: Option<Sign>,
 }
@@ -46,17 +49,18 @@ impl Options {
     /// Many machines, unsigned receipts.
     #[must_use]
     pub const fn new(meter: MeterId) -> Self {
-        Self { meter, inline_checkpoint: false, shares: None, sign: None }
+        Self { meter, inline_checkpoint: false, shares: None, credits: None, sign: None }
     }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { meter, inline_checkpoint, shares, sign } = self;
+        let Self { meter, inline_checkpoint, shares, credits, sign } = self;
         f.debug_struct("Options")
             .field("meter", meter)
             .field("inline_checkpoint", inline_checkpoint)
             .field("shares", shares)
+            .field("credits", credits)
             .field("signs", &sign.is_some())
             .finish()
     }

@@ -123,7 +123,7 @@ impl Biller {
 
     fn settled(&mut self, call: CallId, settled: Settled, out: &mut Vec<Output>) {
         match settled {
-            Settled::Final { receipt, funds } => {
+            Settled::Final { receipt, funds, credits } => {
                 let mut counted = Counted::default();
                 if let Some(meter) = self.calls.get(&call) {
                     counted = *meter.evidence.counted();
@@ -136,8 +136,13 @@ impl Biller {
                     self.totals.violated(rule);
                     out.push(Output::Notice(Notice::Violated { rule, call }));
                 }
-                let fan = receipt.terms.fan.clone();
+                let (fan, host) = (receipt.terms.fan.clone(), receipt.terms.host.clone());
                 out.push(Output::Settled { receipt, counted });
+                if !credits.is_empty() {
+                    let user = fan.clone();
+                    out.push(Output::Credited { call, fan: user.clone(), host, credits });
+                    out.push(Output::Balance { request: 0, user, balance: funds });
+                }
                 self.funds_are(&fan, funds, out);
             }
             Settled::Interim { .. } => {

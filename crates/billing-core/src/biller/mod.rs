@@ -101,23 +101,7 @@ impl Biller {
     #[must_use = "a dropped output is a lost message"]
     pub fn handle(&mut self, now: MonotonicMs, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
-        match input {
-            Input::Answered(answer) => {
-                self.at_store = self.at_store.saturating_sub(1);
-                if !matches!(answer, Answer::Read { .. } | Answer::Held(_)) {
-                    (self.failures, self.retry_at) = (0, now);
-                }
-                self.answered(now, answer, &mut out);
-            }
-            Input::StoreFailed(command) => {
-                self.at_store = self.at_store.saturating_sub(1);
-                if !matches!(command, Command::Read(_) | Command::Hold { .. }) {
-                    self.back_off(now);
-                }
-                self.failed(now, command, &mut out);
-            }
-            other => self.told(now, other, &mut out),
-        }
+        self.told(now, input, &mut out);
         self.leases_due(now, &mut out);
         self.settle_due(now, &mut out);
         self.tick_due(now, &mut out);
@@ -125,7 +109,7 @@ impl Biller {
         out
     }
 
-    /// What signaling, the relay and the process say.
+    /// What signaling, the relay, the store and the process say.
     fn told(&mut self, now: MonotonicMs, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::QuoteAsked { request, fan, medium, rates } => {
@@ -166,7 +150,21 @@ impl Biller {
                 self.calls.values_mut().for_each(Meter::no_more_reports);
             }
             Input::Draining { at } => self.drain(now, at, out),
-            Input::WokeUp | Input::Answered(_) | Input::StoreFailed(_) => {}
+            Input::Answered(answer) => {
+                self.at_store = self.at_store.saturating_sub(1);
+                if !matches!(answer, Answer::Read { .. } | Answer::Held(_)) {
+                    (self.failures, self.retry_at) = (0, now);
+                }
+                self.answered(now, answer, out);
+            }
+            Input::StoreFailed(command) => {
+                self.at_store = self.at_store.saturating_sub(1);
+                if !matches!(command, Command::Read(_) | Command::Hold { .. }) {
+                    self.back_off(now);
+                }
+                self.failed(now, command, out);
+            }
+            Input::WokeUp => {}
         }
     }
 

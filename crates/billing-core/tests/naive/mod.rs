@@ -146,7 +146,7 @@ impl NaiveStore {
         }
         let receipt = self.receipts[&id].clone();
         let funds = coins(self.funds(&receipt.terms.fan));
-        Settled::Final { receipt, funds }
+        Settled::Final { receipt, funds, credits: Vec::new() }
     }
 
     fn credit(&mut self, credit: &Credit) -> Crediting {

@@ -9,7 +9,8 @@ use billing_core::{Credit, CreditKind, Crediting, credit_postings};
 use units::{Coins, MicroCoins, ShareBps, UserId};
 
 /// What the ledger says to a credit.
-enum Written {
+pub(super) enum Written {
+    /// The wallet's credits afterwards.
     Added(Coins),
     Repeated(Coins),
     Refused(Crediting),
@@ -46,7 +47,8 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     }
 }
 
-async fn write(tx: &mut impl Transaction, credit: &Credit) -> Result<Written, Error> {
+/// Writes a credit down, unless it is known or may not be given.
+pub(super) async fn write(tx: &mut impl Transaction, credit: &Credit) -> Result<Written, Error> {
     let users = [credit.user.clone()];
     let wallet = tx.wallets(&users).await?.pop();
     let mut wallet = wallet.unwrap_or_else(|| WalletRow::empty(credit.user.clone()));

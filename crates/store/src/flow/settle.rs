@@ -7,9 +7,10 @@
 //! coins are in `settled` then.
 
 use super::months::{self, Step};
-use super::{Store, apply, settling};
+use super::returns::{self, Returned};
+use super::{Options, Store, apply, settling};
 use crate::{CallRow, Debited, Error, Hot, Ledger, Slot, Transaction, WalletRow};
-use billing_core::{Checkpoint, Entry, Posting, Settled, Settlement, charge_postings};
+use billing_core::{Checkpoint, Entry, Posting, Receipt, Settled, Settlement, charge_postings};
 use std::collections::{BTreeMap, BTreeSet};
 use units::{CallId, Coins, MicroCoins, Shard, UnixMs, UserId};
 
@@ -50,26 +51,39 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         write(&mut tx, &batch, settlements).await?;
         let steps = std::mem::take(&mut batch.steps);
         months::write(&mut tx, self.options.shares.as_ref(), steps).await?;
-        self.write_documents(&mut tx, &batch).await?;
+        let mut returned = self.conclude(&mut tx, &batch).await?;
         tx.commit().await?;
+        self.hand_out(&returned.credited).await;
         self.close(&batch).await;
         for answer in &mut answers {
-            if let Settled::Final { receipt, funds } = answer {
+            if let Settled::Final { receipt, funds, credits } = answer {
                 *funds = self.funds(&receipt.terms.fan).await?;
+                *credits = returned.credits.remove(&receipt.call).unwrap_or_default();
             }
         }
         Ok(answers)
     }
 
-    async fn write_documents(&self, tx: &mut L::Tx, batch: &Batch) -> Result<(), Error> {
-        let Some(sign) = &self.options.sign else { return Ok(()) };
-        let mut documents = Vec::new();
-        for call in &batch.changed {
-            let Some(receipt) = batch.calls.get(call).and_then(CallRow::receipt) else { continue };
-            let evidence = tx.evidence(*call).await?;
-            documents.push((*call, sign(&receipt, &evidence)));
+    /// What follows from a bill and its evidence: the signed document, and what the fan gets back.
+    async fn conclude(&self, tx: &mut L::Tx, batch: &Batch) -> Result<Returned, Error> {
+        let Options { sign, credits, .. } = &self.options;
+        let (mut documents, mut returned) = (Vec::new(), Returned::default());
+        if sign.is_none() && credits.is_none() {
+            return Ok(returned);
         }
-        tx.insert_documents(&documents).await
+        for receipt in batch.calls.values().filter_map(CallRow::receipt) {
+            let ended_here = batch.changed.contains(&receipt.call);
+            let evidence = tx.evidence(receipt.call).await?;
+            if let (Some(sign), true) = (sign, ended_here) {
+                documents.push((receipt.call, sign(&receipt, &evidence)));
+            }
+            if let Some(rules) = credits {
+                let due = rules.credits(&receipt, &evidence);
+                returns::write(tx, &receipt, due, ended_here, &mut returned).await?;
+            }
+        }
+        tx.insert_documents(&documents).await?;
+        Ok(returned)
     }
 
     /// Takes the slots of what has ended out of hot balances.
@@ -159,7 +173,7 @@ impl Batch {
         let Some(row) = self.calls.get_mut(&call) else { return Settled::Unknown(call) };
         if let Some(receipt) = row.receipt() {
             self.closed.push((receipt.terms.fan.clone(), Slot(call.0)));
-            return Settled::Final { receipt, funds: MicroCoins::ZERO };
+            return unfunded(receipt);
         }
         let fan = row.live.terms.fan.clone();
         let wallet =
@@ -184,6 +198,11 @@ impl Batch {
         let Some(receipt) = row.receipt() else { return Settled::Interim { call, posted: after } };
         *all = others;
         self.closed.push((fan, Slot(call.0)));
-        Settled::Final { receipt, funds: MicroCoins::ZERO }
+        unfunded(receipt)
     }
+}
+
+/// The funds and credits are found after the transaction.
+const fn unfunded(receipt: Receipt) -> Settled {
+    Settled::Final { receipt, funds: MicroCoins::ZERO, credits: Vec::new() }
 }

@@ -11,7 +11,7 @@ fn opened(opening: Opening) -> (Coins, Proven, MicroCoins) {
 }
 
 fn bill(settled: &Settled) -> (Coins, Proven, MicroCoins) {
-    let Settled::Final { receipt, funds } = settled else { panic!("{settled:?}") };
+    let Settled::Final { receipt, funds, .. } = settled else { panic!("{settled:?}") };
     (receipt.charged, receipt.proven, *funds)
 }
 

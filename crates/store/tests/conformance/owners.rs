@@ -61,7 +61,7 @@ pub(crate) async fn a_later_owner_goes_on_where_the_ledger_is<H: Hot, L: Ledger>
     assert_eq!(second.funds(&user(0)).await.unwrap(), coins("4.5"));
     assert_eq!(second.hold(1_024, TTL).await.unwrap().adopted, []);
     let settled = settle(&second, settlement(0, 0)).await;
-    let Settled::Final { receipt, funds } = settled else { panic!("{settled:?}") };
+    let Settled::Final { receipt, funds, .. } = settled else { panic!("{settled:?}") };
     assert_eq!((receipt.charged, funds), (kinds("0.5+0"), coins("4.5")));
 }
 

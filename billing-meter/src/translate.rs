@@ -244,6 +244,7 @@ reasons!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use billing_core::Stretch;
     use units::{CallId, ElapsedMs};
     use uuid::Uuid;
 
@@ -284,6 +285,52 @@ mod tests {
             );
         }
         assert_eq!(report(None), Input::RelayLost);
+    }
+
+    #[test]
+    fn what_is_given_back_is_told_with_its_reason_and_the_records_that_prove_it() {
+        let call = CallId(Uuid::from_u128(1));
+        let stretch = |from, to| Stretch { from, to, time: ElapsedMs(70_000) };
+        for (proof, ends) in [
+            (vec![stretch(5, 75), stretch(90, 165)], (5, 165)),
+            (vec![stretch(0, 12)], (0, 12)),
+            (Vec::new(), (0, 0)),
+        ] {
+            for (reason, payer, told_reason, told_payer) in [
+                (
+                    RefundReason::HostSilent,
+                    Payer::Both,
+                    CreditReason::HostSilent,
+                    CreditPayer::Both,
+                ),
+                (
+                    RefundReason::PictureFrozen,
+                    Payer::Host,
+                    CreditReason::PictureFrozen,
+                    CreditPayer::Host,
+                ),
+                (
+                    RefundReason::EarlyDrop,
+                    Payer::Platform,
+                    CreditReason::EarlyDrop,
+                    CreditPayer::Platform,
+                ),
+            ] {
+                let amount = "1.5".parse().unwrap();
+                let kind = CreditKind::Refund { call, payer, reason };
+                let (id, user, at) = ("auto".to_owned(), "fan".parse().unwrap(), UnixMs(1));
+                let credit = Credit { id, user, amount, kind, at };
+                let given = RuleCredit { credit, proof: proof.clone() };
+                let told = CallCredit {
+                    reason: told_reason,
+                    amount_micro: amount,
+                    payer: told_payer,
+                    from_n: ends.0,
+                    to_n: ends.1,
+                };
+                assert_eq!(credit_out(&given), Some(told));
+            }
+        }
     }
 
     #[test]

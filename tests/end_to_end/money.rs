@@ -5,7 +5,6 @@ use crate::browser::{PATIENCE, Window, element, turn};
 use crate::desk::{Desk, FAN, heard_ms};
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use store::Store as _;
 
 /// The price of every call here, in micro-coins per minute.
 const RATE: u64 = 6_000_000;
@@ -181,10 +180,8 @@ async fn a_killed_server_settles_what_was_durable_and_no_more_than_was_carried()
 
     let database = desk.server.database();
     let _folder = desk.close().await;
-    let store = store::Sqlite::open(&database).await.unwrap();
-    let kept = store.receipt(call.as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!((kept.charged.micro(), kept.media.0), (bill.charged, proven));
-    drop(store);
+    let kept = books::receipt(&database, call.as_str().unwrap().parse().unwrap()).await;
+    assert_eq!((kept.total().micro(), kept.proven.media.0), (bill.charged, proven));
     assert_eq!(books::funds(&database, FAN).await.micro(), 100_000_000 - bill.charged);
 }
 

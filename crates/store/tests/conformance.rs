@@ -49,6 +49,7 @@ macro_rules! backends {
                 a_credit_counts_once_per_id
                 a_wallet_never_passes_the_largest_amount
                 a_refund_never_exceeds_what_the_call_cost
+                what_the_rules_give_back_comes_with_the_bill_and_once
                 a_gift_is_all_or_nothing
                 a_chargeback_takes_what_is_there_and_the_rest_is_owed
                 coins_are_spent_once_per_id

@@ -242,6 +242,10 @@ async fn play_relay(
                 rooms.remove(&call);
                 vec![]
             }
+            RelayCommand::CloseAll => {
+                rooms.clear();
+                vec![]
+            }
         };
         for event in events {
             if link.outgoing.send(event).is_err() {

@@ -3,7 +3,8 @@
 use crate::naive::{Weather, World, coins, settings};
 use crate::{AT, call, credit, ended, fan, open, proven};
 use billing_core::{
-    Answer, Command, EndReason, Input, Notice, Output, Ownership, Proven, Question, Refusal,
+    Answer, Command, CreditRules, EndReason, Input, Notice, Output, Ownership, Proven, Question,
+    Refusal, Settled,
 };
 use units::{ElapsedMs, MonotonicMs, Rate};
 
@@ -138,6 +139,31 @@ fn a_settled_call_leaves_nothing_behind() {
     world.feed(ended(0, EndReason::HungUpByFan));
     assert_eq!(traces(&world), 0);
     assert!(world.biller.is_idle());
+}
+
+#[test]
+fn what_a_call_gave_back_is_told_after_its_bill_with_the_balance() {
+    let rules = CreditRules::default();
+    for (reason, given) in [(EndReason::HostLost, 1), (EndReason::HungUpByFan, 0)] {
+        let mut world = running();
+        world.feed(proven(0, 5_000, true));
+        world.feed(ended(0, reason));
+        let receipt = world.store.receipts[&call(0)].clone();
+        let credits = rules.credits(&receipt, &[]);
+        assert_eq!(credits.len(), given);
+        let funds = coins(2_000_000);
+        let settled = Settled::Final { receipt, funds, credits: credits.clone() };
+        let answer = Input::Answered(Answer::Settled(vec![(call(0), settled)]));
+        let mut said = world.biller.handle(world.now, answer);
+        assert!(matches!(said.remove(0), Output::Settled { .. }));
+        let user = fan(0);
+        let host = "host".parse().unwrap();
+        let told = [
+            Output::Credited { call: call(0), fan: user.clone(), host, credits },
+            Output::Balance { request: 0, user, balance: funds },
+        ];
+        assert_eq!(said, if given > 0 { told.to_vec() } else { Vec::new() }, "{reason:?}");
+    }
 }
 
 #[test]

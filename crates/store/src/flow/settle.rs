@@ -51,14 +51,14 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         write(&mut tx, &batch, settlements).await?;
         let steps = std::mem::take(&mut batch.steps);
         months::write(&mut tx, self.options.shares.as_ref(), steps).await?;
-        let mut returned = self.conclude(&mut tx, &batch).await?;
+        let returned = self.conclude(&mut tx, &batch).await?;
         tx.commit().await?;
         self.hand_out(&returned.credited).await;
         self.close(&batch).await;
         for answer in &mut answers {
             if let Settled::Final { receipt, funds, credits } = answer {
                 *funds = self.funds(&receipt.terms.fan).await?;
-                *credits = returned.credits.remove(&receipt.call).unwrap_or_default();
+                *credits = returned.credits.get(&receipt.call).cloned().unwrap_or_default();
             }
         }
         Ok(answers)

@@ -14,7 +14,7 @@ pub(super) async fn insert(tx: &mut SqliteConnection, rows: &[Checkpoint]) -> Re
     let ids = json(ids);
     let known = sqlx::query(
         "SELECT live_call.id, live_call.evidence_n FROM json_each(?1) AS key
-         CROSS JOIN live_call ON id = unhex(key.value)",
+         CROSS JOIN live_call ON live_call.id = unhex(key.value)",
     )
     .bind(ids)
     .fetch_all(&mut *tx)

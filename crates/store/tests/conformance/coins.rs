@@ -1,9 +1,12 @@
 //! The rules of coins that come and go at once.
 
 use crate::books::*;
-use billing_core::{Crediting, Opening, Payer, Spending};
-use store::{Hot, Ledger};
-use units::MicroCoins;
+use billing_core::{
+    Counted, CreditRules, Crediting, End, EndReason, EvidenceRecord, Flow, Opening, Payer, Settled,
+    Spending,
+};
+use store::{Hot, Ledger, Options};
+use units::{ElapsedMs, MicroCoins, UnixMs};
 
 pub(crate) async fn a_credit_counts_once_per_id<H: Hot, L: Ledger>(pair: Pair<H, L>) {
     let store = pair.holding().await;
@@ -117,4 +120,55 @@ pub(crate) async fn coins_are_spent_once_per_id<H: Hot, L: Ledger>(pair: Pair<H,
     store.credit(&credit("b", 0, "9")).await.unwrap();
     assert_eq!(store.spend(&gift(2, 0, "4")).await.unwrap(), Spending::NoFunds);
     assert_eq!(store.funds(&user(0)).await.unwrap(), coins("10"));
+}
+
+pub(crate) async fn what_the_rules_give_back_comes_with_the_bill_and_once<H: Hot, L: Ledger>(
+    pair: Pair<H, L>,
+) {
+    let rules = Options { credits: Some(CreditRules::default()), ..Options::new(meter(1)) };
+    let store = pair.store(rules);
+    store.hold(1_024, TTL).await.unwrap();
+    store.credit(&credit("a", 0, "10")).await.unwrap();
+    // Calls of one user at 1, 3 and 5 coins a minute: the seconds between which the host was
+    // silent, of how many; how it ended; then what is given back and what is left.
+    for (n, silent, seconds, reason, given, left) in [
+        (0, (10, 100), 120, EndReason::HungUpByFan, Some("1.5"), "9.5"),
+        (2, (10, 40), 60, EndReason::HungUpByFan, None, "6.51"),
+        (4, (0, 0), 12, EndReason::HostLost, Some("0.966666"), "6.51"),
+    ] {
+        store.open_call(&open(n, "0")).await.unwrap();
+        let mut settlement = settlement(n, seconds * 1_000);
+        settlement.end = Some(End { reason, at: UnixMs(9_000) });
+        settlement.evidence = (0..=seconds).map(|second| heard(n, second, silent)).collect();
+        let settled = settle(&store, settlement.clone()).await;
+        let Settled::Final { funds, credits, .. } = &settled else { panic!("{settled:?}") };
+        let amounts: Vec<_> = credits.iter().map(|given| given.credit.amount).collect();
+        assert_eq!(amounts, given.map(coins).into_iter().collect::<Vec<_>>(), "call {n}");
+        assert_eq!(*funds, coins(left), "call {n}");
+        assert_eq!(settle(&store, settlement).await, settled, "call {n} once more");
+        assert_eq!(store.funds(&user(0)).await.unwrap(), coins(left), "call {n}");
+        agree(&store).await;
+    }
+    assert_eq!(store.audit().await.unwrap(), []);
+    // Rules that come later give nothing for bills that were made without them.
+    let plain = pair.holding().await;
+    plain.open_call(&open(6, "0")).await.unwrap();
+    let mut lost = settlement(6, 1_000);
+    lost.end = Some(End { reason: EndReason::HostLost, at: UnixMs(9_000) });
+    let without = settle(&plain, lost.clone()).await;
+    let store =
+        pair.store(Options { credits: Some(CreditRules::default()), ..Options::new(meter(1)) });
+    store.hold(1_024, TTL).await.unwrap();
+    assert_eq!(settle(&store, lost).await, without);
+}
+
+/// The record of a second of a call in which the host was silent between two seconds.
+fn heard(n: u8, second: u64, (from, to): (u64, u64)) -> EvidenceRecord {
+    let time = ElapsedMs::from_secs(second);
+    let to_fan = Flow { forwarded: time, proven: time, ..Flow::default() };
+    let silent = ElapsedMs::from_secs(second.clamp(from, to) - from);
+    let counted = Counted { to_fan, silent, ..Counted::default() };
+    let n_th = u32::try_from(second).unwrap();
+    let charged = target(n, time.0).charge;
+    EvidenceRecord { n: n_th, at: time, counted, charged }
 }

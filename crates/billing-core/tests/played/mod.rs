@@ -154,6 +154,9 @@ impl Stage {
                 return;
             }
             Output::Balance { balance, .. } => format!("balance {balance}"),
+            Output::Credited { call, credits, .. } => {
+                format!("{} gave back {} times", name(call), credits.len())
+            }
             Output::Changed { call, rates, from } => {
                 format!("{} costs {} from {}", name(call), rates.voice, from.0)
             }

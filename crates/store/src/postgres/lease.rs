@@ -1,4 +1,4 @@
-//! Which server may write which shards (BILLING.md, rule 55): leases on the database's clock, and
+//! Which server may write which shards (BILLING.md, rule 52): leases on the database's clock, and
 //! the fence that keeps an earlier owner's late writes out.
 
 use super::row::{Columns, shard, shards};

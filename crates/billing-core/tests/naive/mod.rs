@@ -102,20 +102,18 @@ impl NaiveStore {
         if let Some(receipt) = self.receipts.get(&id) {
             return Opening::Settled(receipt.clone());
         }
-        if !self.calls.contains_key(&id) {
-            if funds < open.minimum {
-                return Opening::NoFunds;
-            }
-            let call = NaiveCall {
-                open,
-                charged: (0, 0),
-                proven: Proven::ZERO,
-                durable: Proven::ZERO,
-                changes: Vec::new(),
-                evidence: Vec::new(),
-            };
-            self.calls.insert(id, call);
+        let known = self.calls.contains_key(&id);
+        if !known && funds < open.minimum {
+            return Opening::NoFunds;
         }
+        self.calls.entry(id).or_insert(NaiveCall {
+            open,
+            charged: (0, 0),
+            proven: Proven::ZERO,
+            durable: Proven::ZERO,
+            changes: Vec::new(),
+            evidence: Vec::new(),
+        });
         Opening::Open { live: self.live(id), funds }
     }
 

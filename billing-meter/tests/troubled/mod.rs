@@ -1,67 +1,84 @@
-//! A real store with one trouble that a file can't be brought into.
+//! Real hot balances with one trouble that a file can't be brought into.
 
-use billing_core::{
-    Applied, Credit, Crediting, OpenCall, Opening, Receipt, Settled, Settlement, Target,
-};
 use std::future::pending;
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use store::{Difference, Error, LiveCall, Sqlite, Store};
+use store::hot::Memory;
+use store::{Debit, Debited, Epoch, Error, Hot, HotWallet, Slot, Surplus};
 use tokio::sync::Notify;
-use units::{CallId, MicroCoins, UnixMs, UserId};
+use units::{Coins, Shard, UserId};
 
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// The first look at the open calls fails.
+    /// The first look at what is there fails.
     FirstLook(AtomicBool),
     /// No charge is ever answered; told when the first is asked for.
     Charging(Arc<Notify>),
 }
 
-/// A store in trouble.
+/// Hot balances in trouble.
 #[derive(Debug)]
-pub(crate) struct Troubled(pub(crate) Sqlite, pub(crate) Trouble);
+pub(crate) struct Troubled(Memory, Trouble);
 
-impl Store for Troubled {
-    async fn open_calls(&self) -> Result<Vec<LiveCall>, Error> {
+impl Troubled {
+    pub(crate) fn new(trouble: Trouble) -> Self {
+        Self(Memory::default(), trouble)
+    }
+}
+
+impl Hot for Troubled {
+    async fn restore(
+        &self,
+        shard: Shard,
+        epoch: Epoch,
+        wallets: &[HotWallet],
+        surplus: Surplus,
+    ) -> Result<Vec<Coins>, Error> {
         if let Trouble::FirstLook(is_over) = &self.1
             && !is_over.swap(true, Ordering::Relaxed)
         {
-            return Err(Error::Lock(ErrorKind::Interrupted.into()));
+            return Err(Error::Unavailable("not yet"));
         }
-        self.0.open_calls().await
+        self.0.restore(shard, epoch, wallets, surplus).await
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<Option<Settled>, Error> {
-        self.0.settle(settlement).await
-    }
-
-    async fn open_call(&self, open: &OpenCall) -> Result<Opening, Error> {
-        self.0.open_call(open).await
-    }
-
-    async fn apply(&self, at: UnixMs, targets: &[Target]) -> Result<Applied, Error> {
+    async fn debit(
+        &self,
+        shard: Shard,
+        epoch: Epoch,
+        debits: &[Debit],
+    ) -> Result<Vec<Debited>, Error> {
         if let Trouble::Charging(asked) = &self.1 {
             asked.notify_one();
             return pending().await;
         }
-        self.0.apply(at, targets).await
+        self.0.debit(shard, epoch, debits).await
     }
 
-    async fn credit(&self, credit: &Credit) -> Result<Crediting, Error> {
-        self.0.credit(credit).await
+    async fn credit(
+        &self,
+        shard: Shard,
+        epoch: Epoch,
+        user: &UserId,
+        credited: Coins,
+    ) -> Result<(), Error> {
+        self.0.credit(shard, epoch, user, credited).await
     }
 
-    async fn funds(&self, user: &UserId) -> Result<MicroCoins, Error> {
-        self.0.funds(user).await
+    async fn close(
+        &self,
+        shard: Shard,
+        epoch: Epoch,
+        closed: &[(UserId, Slot, Coins)],
+    ) -> Result<(), Error> {
+        self.0.close(shard, epoch, closed).await
     }
 
-    async fn receipt(&self, call: CallId) -> Result<Option<Receipt>, Error> {
-        self.0.receipt(call).await
+    async fn wallet(&self, user: &UserId) -> Result<Option<HotWallet>, Error> {
+        self.0.wallet(user).await
     }
 
-    async fn audit(&self) -> Result<Vec<Difference>, Error> {
-        self.0.audit().await
+    async fn generation(&self) -> Result<u64, Error> {
+        self.0.generation().await
     }
 }

@@ -1,0 +1,43 @@
+//! Worlds that every change must keep in order: those that ever failed, and fresh ones.
+
+use simulation::World;
+use std::hash::{BuildHasher, RandomState};
+
+/// Seeds that once broke a rule.
+const FAILED_ONCE: &[u64] = &[];
+
+/// How many fresh worlds each run plays.
+const FRESH: u64 = 2_000;
+
+fn check(seeds: impl Iterator<Item = u64> + Send) {
+    let seeds = std::sync::Mutex::new(seeds);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let Some(seed) = seeds.lock().expect("the other thread lives").next() else {
+                        return;
+                    };
+                    let outcome = World::new(seed, false).run();
+                    assert!(
+                        outcome.failure.is_none(),
+                        "seed {seed}: {:?}\ncargo run --release -p simulation -- --seed {seed}",
+                        outcome.failure
+                    );
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn worlds_that_failed_once_keep_the_rules() {
+    check(FAILED_ONCE.iter().copied());
+}
+
+#[test]
+fn fresh_worlds_keep_the_rules() {
+    // A different start each time: what no run has seen yet is what a run is for.
+    let from = RandomState::new().hash_one("seeds") >> 16;
+    check(from..from + FRESH);
+}

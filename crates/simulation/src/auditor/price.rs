@@ -33,7 +33,9 @@ pub(crate) fn bill(tariff: &Tariff, changes: &[Change], proven: Proven) -> u64 {
         let to_video = end.map_or(proven.video.0, |(_, video, _)| proven.video.0.min(*video));
         let media = to_media.saturating_sub(*from_media);
         let video = to_video.saturating_sub(*from_video).min(media);
-        for (rate, ms) in [(rates.video, video), (rates.voice, media - video)] {
+        // Without picture never costs more than with it.
+        let voice = rates.voice.min(rates.video);
+        for (rate, ms) in [(rates.video, video), (voice, media - video)] {
             let given = ms.min(free);
             free -= given;
             add(rate.micro_per_minute(), ms - given);

@@ -225,7 +225,12 @@ impl World {
             let next = self.next_moment().min(end);
             self.timeline.advance_to(MonotonicMs(next.max(self.timeline.now().0 + 1)));
         }
-        self.settle_moment()?;
+        // Whoever is in the middle of a transaction ends it.
+        while !self.auditor.can_read(&*self.ledger) {
+            let next = self.next_moment();
+            self.timeline.advance_to(MonotonicMs(next.max(self.timeline.now().0 + 1)));
+            self.settle_moment()?;
+        }
         if self.relay.rooms.is_empty() {
             self.auditor.conclude(&*self.ledger)
         } else {

@@ -40,6 +40,12 @@ pub(crate) struct Leases {
     answered: bool,
     /// Everything is given away: nothing is claimed or prolonged any more.
     closed: bool,
+    /// Leases ended while the store was being asked: its answer may name them, but their calls are
+    /// gone.
+    void: bool,
+    /// What ended is being given back: until the store has let go of it, asking would find it held,
+    /// and nobody would adopt its calls.
+    giving_back: bool,
 }
 
 impl Leases {
@@ -53,6 +59,8 @@ impl Leases {
             next: MonotonicMs(0),
             answered: false,
             closed: false,
+            void: false,
+            giving_back: false,
         }
     }
 
@@ -87,7 +95,7 @@ impl Leases {
 
     /// The command that prolongs and claims, if it is time.
     pub(crate) fn ask(&mut self, now: MonotonicMs) -> Option<Command> {
-        if self.closed || self.asked_at.is_some() || now < self.next {
+        if self.closed || self.giving_back || self.asked_at.is_some() || now < self.next {
             return None;
         }
         self.asked_at = Some(now);
@@ -100,6 +108,10 @@ impl Leases {
     pub(crate) fn held(&mut self, now: MonotonicMs, answer: &Held) -> Vec<Shard> {
         let asked_at = self.asked_at.take().unwrap_or(now);
         if self.closed {
+            return Vec::new();
+        }
+        if std::mem::take(&mut self.void) {
+            self.next = now;
             return Vec::new();
         }
         self.answered = true;
@@ -117,6 +129,7 @@ impl Leases {
 
     pub(crate) fn failed(&mut self, now: MonotonicMs) {
         self.asked_at = None;
+        self.void = false;
         self.next = now + RETRY;
     }
 
@@ -125,12 +138,19 @@ impl Leases {
         self.next = now;
     }
 
-    /// Lets go of what could not be prolonged in time.
+    /// Lets go of what could not be prolonged in time. It is to be given back.
     pub(crate) fn expire(&mut self, now: MonotonicMs) -> Vec<Shard> {
-        if now < self.until {
+        if now < self.until || self.held.is_empty() {
             return Vec::new();
         }
+        self.void = self.asked_at.is_some();
+        self.giving_back = true;
         std::mem::take(&mut self.held).into_iter().collect()
+    }
+
+    /// The store has let go of what was given back, whether or not the ledger heard of it.
+    pub(crate) const fn given_back(&mut self) {
+        self.giving_back = false;
     }
 
     /// What is more than this meter's due, to be given to who wants it; those that are not `busy`
@@ -154,7 +174,8 @@ impl Leases {
 
     /// When something is due.
     pub(crate) fn next_wake(&self) -> Option<MonotonicMs> {
-        let ask = (!self.closed && self.asked_at.is_none()).then_some(self.next);
+        let asks = !self.closed && !self.giving_back && self.asked_at.is_none();
+        let ask = asks.then_some(self.next);
         let end = (!self.held.is_empty()).then_some(self.until);
         ask.into_iter().chain(end).min()
     }

@@ -2,6 +2,7 @@
 
 use crate::evidence::Evidence;
 use crate::funds::Draw;
+use crate::overheard::Overheard;
 use crate::{
     Change, Checkpoint, Counted, End, EndReason, EvidenceRecord, LiveCall, Output, Plan, Proven,
     Settlement, Split, Target, Terms,
@@ -94,6 +95,8 @@ pub(crate) struct Meter {
     limit: ElapsedMs,
     /// How many of [`WARNINGS`] are behind.
     warned: usize,
+    /// Whether it was refused though it may be durable: it is settled, and nobody hears of it.
+    retracted: bool,
     /// Whether the latest answer of the store lacked it.
     missing: bool,
     /// Settlements that failed in a row, and when to try again.
@@ -123,6 +126,7 @@ impl Meter {
             adopted_at: None,
             limit: ElapsedMs::ZERO,
             warned: 0,
+            retracted: false,
             missing: false,
             failures: 0,
             retry_at: MonotonicMs(0),
@@ -163,6 +167,29 @@ impl Meter {
     pub(crate) fn end(&mut self, now: MonotonicMs, reason: EndReason, at: UnixMs) {
         let settle_at = now + LAST_REPORT_WAIT;
         self.ending.get_or_insert(Ending { end: End { reason, at }, settle_at });
+    }
+
+    /// The store failed to open it, or nobody knows: its asker is refused, and what may be durable
+    /// is settled at nothing.
+    pub(crate) fn retract(&mut self, now: MonotonicMs, at: UnixMs) {
+        self.stage = Stage::Open;
+        (self.retracted, self.last_report_in) = (true, true);
+        self.ending = None;
+        self.end(now, EndReason::NotConnected, at);
+    }
+
+    pub(crate) const fn is_retracted(&self) -> bool {
+        self.retracted
+    }
+
+    /// What another meter should know of it.
+    pub(crate) fn known(&self) -> Overheard {
+        Overheard {
+            counted: Some(*self.evidence.counted()),
+            last_report_in: self.last_report_in,
+            ended: self.ending.map(|ending| (ending.end.reason, ending.end.at)),
+            ..Overheard::default()
+        }
     }
 
     /// Ends an adopted call that the relay does not know: at what is durable, when it was last

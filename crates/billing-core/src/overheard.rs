@@ -2,15 +2,17 @@
 //!
 //! Relay and signaling tell every meter everything. A meter that takes over a shard would otherwise
 //! know nothing of its calls until the next report, and nothing at all of one that ended while
-//! nobody held it. Cumulative facts of the last half minute close that gap.
+//! nobody held it. Cumulative facts of the last minutes close that gap, and so does what a meter
+//! knew of calls that it had to leave.
 
 use crate::{Counted, EndReason};
 use std::collections::{BTreeMap, VecDeque};
 use units::{CallId, ElapsedMs, MonotonicMs, UnixMs};
 
-/// How long a call is remembered after it was last heard of. Longer than a lease lasts, or what
-/// happened while nobody held the shard would be forgotten before somebody does.
-const REMEMBERED: ElapsedMs = ElapsedMs(30_000);
+/// How long a call is remembered after it was last heard of: as long as the ledger may be away, since
+/// nobody can take a shard meanwhile. Less would bill what ended just before an outage at its last
+/// checkpoint; more would keep more calls in memory.
+const REMEMBERED: ElapsedMs = ElapsedMs::from_secs(15 * 60);
 
 /// Most calls that are remembered: about 250 bytes each. More would cost memory on every meter of
 /// a large cluster; fewer would forget calls that a failed meter held.
@@ -22,7 +24,7 @@ pub(crate) struct Overheard {
     pub(crate) counted: Option<Counted>,
     pub(crate) last_report_in: bool,
     pub(crate) ended: Option<(EndReason, UnixMs)>,
-    heard_at: MonotonicMs,
+    pub(crate) heard_at: MonotonicMs,
 }
 
 /// Calls of other meters.
@@ -43,6 +45,12 @@ impl Others {
     pub(crate) fn ended(&mut self, now: MonotonicMs, call: CallId, reason: EndReason, at: UnixMs) {
         let Some(heard) = self.hear(now, call) else { return };
         heard.ended.get_or_insert((reason, at));
+    }
+
+    /// What this meter knew of a call that it had to leave.
+    pub(crate) fn left(&mut self, now: MonotonicMs, call: CallId, known: Overheard) {
+        let Some(heard) = self.hear(now, call) else { return };
+        *heard = Overheard { heard_at: now, ..known };
     }
 
     /// What was heard of a call that comes here; it is somebody else's no longer.

@@ -30,6 +30,14 @@ pub(crate) struct Meter {
 pub(crate) struct Life {
     pub(crate) biller: Biller,
     store: Arc<SimStore>,
+    /// Money goes one command at a time; leases wait for nothing.
+    money: Lane,
+    leases: Lane,
+}
+
+/// Commands that are carried out one after the other.
+#[derive(Default)]
+struct Lane {
     queue: VecDeque<Command>,
     /// The command that is with the store. Dropping it is what a crash does: it stops at whatever
     /// step it had reached.
@@ -43,8 +51,8 @@ impl Meter {
 
     pub(crate) fn start(&mut self, settings: Settings, store: SimStore) {
         let biller = Biller::new(settings);
-        let (queue, working) = (VecDeque::new(), None);
-        self.life = Some(Life { biller, store: Arc::new(store), queue, working });
+        let (money, leases) = (Lane::default(), Lane::default());
+        self.life = Some(Life { biller, store: Arc::new(store), money, leases });
     }
 
     pub(crate) fn unix(&self, now: MonotonicMs) -> UnixMs {
@@ -67,7 +75,10 @@ impl Meter {
         let mut out = Vec::new();
         for output in life.biller.handle(now, input) {
             match output {
-                Output::Store(command) => life.queue.push_back(command),
+                Output::Store(command @ Command::Hold { .. }) => {
+                    life.leases.queue.push_back(command);
+                }
+                Output::Store(command) => life.money.queue.push_back(command),
                 other => out.push(other),
             }
         }
@@ -78,17 +89,8 @@ impl Meter {
     /// Goes on with the store's work as far as it goes now; returns what the biller is to hear.
     pub(crate) fn work(&mut self, now: MonotonicMs, trace: &Trace) -> Option<Input> {
         let at = self.unix(now);
-        let life = self.life.as_mut()?;
-        if life.working.is_none() {
-            let command = life.queue.pop_front()?;
-            let (store, asked) = (Arc::clone(&life.store), command.clone());
-            let work: Work = Box::pin(async move { store.carry_out(at, &asked).await });
-            life.working = Some((command, work));
-        }
-        let (_, work) = life.working.as_mut()?;
-        let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(outcome) = work.as_mut().poll(&mut context) else { return None };
-        let (command, _) = life.working.take()?;
+        let Life { store, money, leases, .. } = self.life.as_mut()?;
+        let (command, outcome) = leases.work(store, at).or_else(|| money.work(store, at))?;
         Some(match outcome {
             Ok(answer) => Input::Answered(answer),
             Err(error) => {
@@ -96,6 +98,26 @@ impl Meter {
                 Input::StoreFailed(command)
             }
         })
+    }
+}
+
+impl Lane {
+    fn work(
+        &mut self,
+        store: &Arc<SimStore>,
+        at: UnixMs,
+    ) -> Option<(Command, Result<Answer, Error>)> {
+        if self.working.is_none() {
+            let command = self.queue.pop_front()?;
+            let (store, asked) = (Arc::clone(store), command.clone());
+            let work: Work = Box::pin(async move { store.carry_out(at, &asked).await });
+            self.working = Some((command, work));
+        }
+        let (_, work) = self.working.as_mut()?;
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(outcome) = work.as_mut().poll(&mut context) else { return None };
+        let (command, _) = self.working.take()?;
+        Some((command, outcome))
     }
 }
 

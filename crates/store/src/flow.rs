@@ -132,7 +132,10 @@ impl<H: Hot, L: Ledger> Store<H, L> {
                 Answer::Changed { call: *call, change: self.change(*call, fan, change).await? }
             }
             Command::Read(question) => self.answer(question).await?,
-            Command::Reconcile => Answer::Reconciled(self.reconcile().await?),
+            Command::Reconcile => {
+                self.drive_leftovers().await?;
+                Answer::Reconciled(self.reconcile().await?)
+            }
         })
     }
 

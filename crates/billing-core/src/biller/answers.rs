@@ -14,7 +14,7 @@ impl Biller {
     pub(super) fn answered(&mut self, now: MonotonicMs, answer: Answer, out: &mut Vec<Output>) {
         match answer {
             Answer::Held(held) => self.held(now, held, out),
-            Answer::Released(_) => {}
+            Answer::Released(_) => self.leases.given_back(),
             Answer::Opened { call, opening } => self.opened(now, call, opening, out),
             Answer::Applied { targets, applied } => {
                 self.applying = false;
@@ -124,8 +124,9 @@ impl Biller {
     fn settled(&mut self, call: CallId, settled: Settled, out: &mut Vec<Output>) {
         match settled {
             Settled::Final { receipt, funds, credits } => {
-                let mut counted = Counted::default();
+                let (mut counted, mut retracted) = (Counted::default(), false);
                 if let Some(meter) = self.calls.get(&call) {
+                    retracted = meter.is_retracted();
                     counted = *meter.evidence.counted();
                     self.totals.charged(meter.charged(), receipt.charged, receipt.terms.host_share);
                     self.totals.settled(&receipt, &counted);
@@ -137,7 +138,9 @@ impl Biller {
                     out.push(Output::Notice(Notice::Violated { rule, call }));
                 }
                 let (fan, host) = (receipt.terms.fan.clone(), receipt.terms.host.clone());
-                out.push(Output::Settled { receipt, counted });
+                if !retracted {
+                    out.push(Output::Settled { receipt, counted });
+                }
                 if !credits.is_empty() {
                     let user = fan.clone();
                     out.push(Output::Credited { call, fan: user.clone(), host, credits });
@@ -151,7 +154,8 @@ impl Biller {
                 }
             }
             Settled::Unknown(_) => {
-                if self.forget(call) {
+                let retracted = self.calls.get(&call).is_some_and(Meter::is_retracted);
+                if self.forget(call) && !retracted {
                     self.totals.violated("open_call_known");
                     out.push(Output::Notice(Notice::Orphaned { call }));
                 }
@@ -256,12 +260,15 @@ impl Biller {
         let refusal = Refusal::Unavailable;
         match command {
             Command::Hold { .. } => self.leases.failed(now),
-            // Leases that could not be given back run out.
-            Command::Release(_) => {}
-            // It may be durable all the same. Asked again it opens then; otherwise it is an open
-            // call without media, which is settled at nothing when it is adopted.
-            Command::Open(OpenCall { call, .. }) => {
-                self.forget(call);
+            // Leases that the ledger did not hear of run out; the store has let go of them.
+            Command::Release(_) => self.leases.given_back(),
+            // It may be durable all the same.
+            Command::Open(OpenCall { call, at, .. }) => {
+                if let Some(meter) = self.calls.get_mut(&call) {
+                    meter.retract(now, at);
+                    self.ended.insert(call);
+                    self.endings_changed = true;
+                }
                 out.push(Output::NotOpened { call, refusal });
             }
             Command::Apply(_) => {

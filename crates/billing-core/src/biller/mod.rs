@@ -268,7 +268,9 @@ impl Biller {
         out: &mut Vec<Output>,
     ) {
         if let Some(known) = self.calls.get(&call) {
-            if !known.is_at(&terms) {
+            if known.is_retracted() {
+                out.push(Output::NotOpened { call, refusal: Refusal::Unavailable });
+            } else if !known.is_at(&terms) {
                 out.push(Output::NotOpened { call, refusal: Refusal::IdReused });
             } else if !known.is_opening() {
                 out.push(Output::Opened { call, funded: known.limit() });

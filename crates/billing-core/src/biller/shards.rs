@@ -9,23 +9,23 @@ use units::{CallId, MonotonicMs, Shard, UnixMs};
 impl Biller {
     /// Prolongs leases that are due, and lets go of those that ended.
     pub(super) fn leases_due(&mut self, now: MonotonicMs, out: &mut Vec<Output>) {
-        let lost = self.leases.expire(now);
-        if !lost.is_empty() {
-            self.lose(&lost, out);
+        let ended = self.leases.expire(now);
+        if !ended.is_empty() {
+            self.lose(now, &ended, out);
             // The store lets go as well, so that it tells of their calls when they are taken again.
-            self.command(Command::Release(lost), out);
+            self.command(Command::Release(ended), out);
         }
         if let Some(hold) = self.leases.ask(now) {
             self.command(hold, out);
         }
         if self.draining && !self.leases.is_alone() {
-            self.leave_all(out);
+            self.leave_all(now, out);
         }
     }
 
     pub(super) fn held(&mut self, now: MonotonicMs, held: Held, out: &mut Vec<Output>) {
         let lost = self.leases.held(now, &held);
-        self.lose(&lost, out);
+        self.lose(now, &lost, out);
         let mut adopted = 0;
         for live in held.adopted {
             let call = live.call;
@@ -47,7 +47,7 @@ impl Biller {
         if !self.draining {
             let busy: BTreeSet<Shard> = self.calls.values().map(|meter| meter.shard).collect();
             let surplus = self.leases.give_away(|shard| busy.contains(&shard));
-            self.release(surplus, out);
+            self.release(now, surplus, out);
         }
     }
 
@@ -91,19 +91,27 @@ impl Biller {
         self.calls.iter().filter_map(of).collect()
     }
 
-    fn lose(&mut self, shards: &[Shard], out: &mut Vec<Output>) {
+    fn lose(&mut self, now: MonotonicMs, shards: &[Shard], out: &mut Vec<Output>) {
         if shards.is_empty() {
             return;
         }
         let calls = self.calls_of(shards);
         out.push(Output::Notice(Notice::LeasesLost { shards: shards.len(), calls: calls.len() }));
         for call in calls {
-            self.forget(call);
+            self.leave(now, call);
         }
     }
 
+    /// Meters a call no longer, but remembers what is known of it: it may come back.
+    fn leave(&mut self, now: MonotonicMs, call: CallId) {
+        if let Some(meter) = self.calls.get(&call) {
+            self.others.left(now, call, meter.known());
+        }
+        self.forget(call);
+    }
+
     /// Leaves these shards to other meters, with all that is known of their calls.
-    fn release(&mut self, shards: Vec<Shard>, out: &mut Vec<Output>) {
+    fn release(&mut self, now: MonotonicMs, shards: Vec<Shard>, out: &mut Vec<Output>) {
         if shards.is_empty() {
             return;
         }
@@ -116,7 +124,7 @@ impl Biller {
             self.command(Command::Checkpoint(rows), out);
         }
         for call in calls {
-            self.forget(call);
+            self.leave(now, call);
         }
         self.command(Command::Release(shards), out);
     }
@@ -127,7 +135,7 @@ impl Biller {
         if self.leases.is_alone() {
             self.end_all(now, at);
         } else {
-            self.leave_all(out);
+            self.leave_all(now, out);
         }
     }
 
@@ -139,7 +147,7 @@ impl Biller {
     }
 
     /// Leaves every shard that has no bill to be made.
-    fn leave_all(&mut self, out: &mut Vec<Output>) {
+    fn leave_all(&mut self, now: MonotonicMs, out: &mut Vec<Output>) {
         let busy: BTreeSet<Shard> = self
             .ended
             .iter()
@@ -147,6 +155,6 @@ impl Biller {
             .map(|meter| meter.shard)
             .collect();
         let shards = self.leases.close(|shard| busy.contains(&shard));
-        self.release(shards, out);
+        self.release(now, shards, out);
     }
 }

@@ -16,7 +16,7 @@ use billing_core::{
     Entry, ShareTiers, Spend, SpendKind, Spending, charge_postings, chargeback_postings,
 };
 use std::collections::BTreeSet;
-use units::{Coins, MicroCoins};
+use units::{Coins, MicroCoins, Shard};
 
 impl<H: Hot, L: Ledger> Store<H, L> {
     /// Takes coins at once, once per id.
@@ -74,6 +74,23 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         Ok(outcome)
     }
 
+    /// Takes to their end what earlier failures left under way.
+    pub(super) async fn drive_leftovers(&self) -> Result<(), Error> {
+        let shards: Vec<Shard> = self.owned().epochs.keys().copied().collect();
+        let live = {
+            let mut tx = self.ledger.snapshot().await?;
+            let spends = tx.pending_spends(&shards).await?;
+            let fans: BTreeSet<_> = spends.into_iter().map(|row| row.spend.fan).collect();
+            Live::of_users(&mut tx, &fans).await?
+        };
+        for row in &live.spends {
+            let lease = self.lease(&row.spend.fan)?;
+            self.restore(&[lease], &live, Surplus::Keep).await?;
+            self.drive(lease, &row.spend).await?;
+        }
+        Ok(())
+    }
+
     async fn with_funds(&self, spend: &Spend, outcome: Spending) -> Result<Spending, Error> {
         Ok(match outcome {
             Spending::Taken { coins, .. } => {
@@ -98,6 +115,9 @@ async fn conclude(
 ) -> Result<(Spending, Coins), Error> {
     let users = [spend.fan.clone()];
     let wallet = tx.wallets(&users).await?.pop();
+    if let Some(SpendRow { outcome: Some(outcome), .. }) = tx.spend(spend.id).await? {
+        return Ok((outcome, wallet.map_or(Coins::ZERO, |wallet| wallet.settled)));
+    }
     let mut wallet = wallet.unwrap_or_else(|| WalletRow::empty(spend.fan.clone()));
     let open = tx.open_calls_of(&users).await?;
     let held = open.iter().fold(wallet.credited.saturating_sub(wallet.settled), |held, row| {

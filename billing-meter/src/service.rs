@@ -64,6 +64,7 @@ pub async fn run<H: Hot, L: Ledger>(
     let Surroundings { clock, registry, ready, alone, mut presents } = surroundings;
     let settings = config.settings(alone)?;
     let (commands, to_carry_out) = unbounded_channel();
+    let (holds, to_hold) = unbounded_channel();
     let (answer, mut answers) = unbounded_channel();
     let (readings, to_read) = unbounded_channel();
     let mut meter = Meter {
@@ -73,11 +74,14 @@ pub async fn run<H: Hot, L: Ledger>(
         told_at: clock.now(),
         clock,
         commands,
+        holds,
         readings,
         signaling: signaling.outgoing.clone(),
         relay: relay.outgoing,
     };
-    let mut books = pin!(bookkeeper::keep(&store, clock, to_carry_out, answer));
+    let mut books = pin!(bookkeeper::keep(&store, clock, to_carry_out, answer.clone()));
+    // Leases wait for no money: one slow debit after the other would let them run out.
+    let mut leases = pin!(bookkeeper::keep(&store, clock, to_hold, answer));
     let mut reader = pin!(bookkeeper::read(&store, to_read, &signaling.outgoing));
     let recover_until = clock.now() + RECOVERY_MAX;
     let (mut relay_lost, mut signaling_lost, mut give_up_at) = (false, false, None);
@@ -99,6 +103,7 @@ pub async fn run<H: Hot, L: Ledger>(
         }
         tokio::select! {
             () = &mut books => {}
+            () = &mut leases => {}
             () = &mut reader => {}
             Some(input) = answers.recv() => meter.handle(input),
             report = relay.incoming.recv(), if open && !relay_lost => {
@@ -138,6 +143,7 @@ struct Meter {
     told_at: MonotonicMs,
     clock: Clock,
     commands: UnboundedSender<Command>,
+    holds: UnboundedSender<Command>,
     readings: UnboundedSender<Reading>,
     signaling: UnboundedSender<MeterEvent>,
     relay: UnboundedSender<RelayLimit>,
@@ -158,6 +164,9 @@ impl Meter {
         for output in self.biller.handle(now, input) {
             // A service that has ended hears nothing; its own end is dealt with where it is seen.
             match translate::output(output) {
+                Outgoing::ToStore(command @ Command::Hold { .. }) => {
+                    let _ = self.holds.send(command);
+                }
                 Outgoing::ToStore(command) => {
                     let _ = self.commands.send(command);
                 }

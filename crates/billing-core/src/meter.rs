@@ -146,7 +146,7 @@ impl Meter {
         self.stage = Stage::Open;
         self.terms = live.terms;
         self.plan = Plan { tariff: self.terms.tariff, changes: live.changes };
-        self.charged = self.charged.max(live.charged);
+        self.charged = later(self.charged, live.charged);
         self.applied = self.applied.merge(live.proven);
         self.durable = (live.proven, live.charged);
         self.posted = live.proven.media;
@@ -276,7 +276,7 @@ impl Meter {
     pub(crate) fn written(&mut self, target: &Target, charged: Coins) -> bool {
         self.missing = false;
         self.applied = self.applied.merge(target.proven);
-        self.charged = self.charged.max(charged);
+        self.charged = later(self.charged, charged);
         let within = self.total() <= self.plan.charge(self.evidence.proven());
         within || self.adopted_at.is_some()
     }
@@ -456,4 +456,10 @@ impl Meter {
     fn warnings_behind(&self) -> usize {
         WARNINGS.iter().filter(|threshold| self.remaining() <= **threshold).count()
     }
+}
+
+/// The store's later word on a charge, unless it is behind: after a failover the same total may be
+/// made up of other coins, so kinds are never merged one by one.
+fn later(known: Coins, told: Coins) -> Coins {
+    if told.total() >= known.total() { told } else { known }
 }

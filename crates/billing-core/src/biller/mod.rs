@@ -105,6 +105,7 @@ impl Biller {
         self.leases_due(now, &mut out);
         self.settle_due(now, &mut out);
         self.tick_due(now, &mut out);
+        self.reconcile_due(now, &mut out);
         self.review_endings();
         out
     }
@@ -174,7 +175,9 @@ impl Biller {
         let tick = (!self.calls.is_empty() && !self.applying).then_some(self.next_tick);
         let work = tick.into_iter().chain(self.settle_at).min();
         let work = work.map(|due| due.max(self.retry_at));
-        work.into_iter().chain(self.leases.next_wake()).min()
+        let idle = self.reconciling || self.leases.count() == 0;
+        let reconcile = (!idle).then_some(self.next_reconcile);
+        work.into_iter().chain(reconcile).chain(self.leases.next_wake()).min()
     }
 
     /// How many calls are open or not settled yet.

@@ -92,7 +92,6 @@ impl Biller {
         self.ask_changes(None, out);
         self.checkpoint_due(now, out);
         self.post_due(now, out);
-        self.reconcile_due(now, out);
         let targets: Vec<Target> = self
             .wallets
             .values()
@@ -130,8 +129,9 @@ impl Biller {
         self.settle(fresh, again, out);
     }
 
-    fn reconcile_due(&mut self, now: MonotonicMs, out: &mut Vec<Output>) {
-        if !self.reconciling && now >= self.next_reconcile {
+    /// Also without calls: what failures left under way is driven on by it.
+    pub(super) fn reconcile_due(&mut self, now: MonotonicMs, out: &mut Vec<Output>) {
+        if !self.reconciling && now >= self.next_reconcile && self.leases.count() > 0 {
             self.next_reconcile = now + RECONCILE_EVERY;
             self.reconciling = true;
             self.command(Command::Reconcile, out);

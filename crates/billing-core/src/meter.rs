@@ -156,7 +156,11 @@ impl Meter {
     pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted, last: bool) {
         self.evidence.count(now, counted);
         self.last_report_in |= last;
-        self.adopted_at = None;
+        // A room that is closed says nothing of who ended the call: that word may have died with
+        // the meter before.
+        if !last {
+            self.adopted_at = None;
+        }
     }
 
     pub(crate) const fn no_more_reports(&mut self) {

@@ -5,23 +5,48 @@ use crate::Chance;
 /// One thing that goes wrong, or is set right again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    MeterCrash { meter: usize },
+    MeterCrash {
+        meter: usize,
+    },
     /// The process stands still (a long pause of the machine) and then goes on as if nothing had
     /// happened: it may still believe that it owns its shards.
-    MeterPause { meter: usize, ms: u64 },
-    MeterStops { meter: usize },
+    MeterPause {
+        meter: usize,
+        ms: u64,
+    },
+    MeterStops {
+        meter: usize,
+    },
     RelayCrash,
     /// The hot store comes back as it was a while ago: a replica that had lagged was promoted.
-    HotFailover { behind_ms: u64 },
+    HotFailover {
+        behind_ms: u64,
+    },
     HotEmpty,
-    HotAway { ms: u64 },
-    LedgerAway { ms: u64 },
+    HotAway {
+        ms: u64,
+    },
+    LedgerAway {
+        ms: u64,
+    },
     /// One meter can't reach one of its neighbours.
-    MeterFromHot { meter: usize, ms: u64 },
-    MeterFromLedger { meter: usize, ms: u64 },
-    MeterFromAll { meter: usize, ms: u64 },
+    MeterFromHot {
+        meter: usize,
+        ms: u64,
+    },
+    MeterFromLedger {
+        meter: usize,
+        ms: u64,
+    },
+    MeterFromAll {
+        meter: usize,
+        ms: u64,
+    },
     /// The wall clock jumps.
-    CalendarJump { meter: usize, by_ms: i64 },
+    CalendarJump {
+        meter: usize,
+        by_ms: i64,
+    },
 }
 
 /// Which kinds of trouble a world has.
@@ -45,9 +70,8 @@ impl Weather {
         let often = |n: u64| if chance.one_in(n) { 0 } else { chance.between(15, 200) };
         let (store_trouble, message_trouble) = (often(3), often(3));
         let count = chance.between(0, 6);
-        let mut faults: Vec<_> = (0..count)
-            .map(|_| (chance.between(2_000, until_ms), fault(chance, meters)))
-            .collect();
+        let mut faults: Vec<_> =
+            (0..count).map(|_| (chance.between(2_000, until_ms), fault(chance, meters))).collect();
         faults.sort_by_key(|(at, _)| *at);
         Self { store_trouble, message_trouble, faults }
     }

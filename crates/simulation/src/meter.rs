@@ -1,7 +1,7 @@
 //! A meter process: the real biller and the real store, with a life that can end at any step.
 
-use crate::faulty::{FaultyHot, FaultyLedger};
 use crate::Trace;
+use crate::faulty::{FaultyHot, FaultyLedger};
 use billing_core::{Answer, Biller, Command, Input, Output, Settings};
 use std::collections::VecDeque;
 use std::future::Future;

@@ -17,7 +17,12 @@ pub(crate) struct Network<M> {
 
 impl<M: Clone> Network<M> {
     pub(crate) fn new(trouble: u64) -> Self {
-        Self { queue: BinaryHeap::new(), messages: std::collections::BTreeMap::new(), sent: 0, trouble }
+        Self {
+            queue: BinaryHeap::new(),
+            messages: std::collections::BTreeMap::new(),
+            sent: 0,
+            trouble,
+        }
     }
 
     /// Has `message` arrive exactly at `at`.

@@ -32,7 +32,6 @@ struct Piece {
 /// One call's room.
 #[derive(Debug)]
 pub(crate) struct Room {
-    opened_at: u64,
     funded: u64,
     forwarded: u64,
     lost: u64,
@@ -73,7 +72,6 @@ pub(crate) struct Relay {
 impl Room {
     fn new(now: MonotonicMs, funded: ElapsedMs) -> Self {
         Self {
-            opened_at: now.0,
             funded: funded.0,
             forwarded: 0,
             lost: 0,
@@ -182,10 +180,7 @@ impl Relay {
                 words.push(Word::Flowing(*call));
             }
             let decided = room.pieces.is_empty();
-            if room.proven + room.lost > 0
-                && room.proven >= room.funded
-                && !room.limit_told
-            {
+            if room.proven + room.lost > 0 && room.proven >= room.funded && !room.limit_told {
                 room.limit_told = true;
                 words.push(Word::LimitReached(*call));
             }
@@ -218,10 +213,5 @@ impl Relay {
     pub(crate) fn truth(&self, call: CallId) -> Counted {
         let open = self.rooms.get(&call).map(Room::counted);
         open.or_else(|| self.carried.get(&call).copied()).unwrap_or_default()
-    }
-
-    /// When a call's room was opened, if it is open.
-    pub(crate) fn opened_at(&self, call: CallId) -> Option<u64> {
-        self.rooms.get(&call).map(|room| room.opened_at)
     }
 }

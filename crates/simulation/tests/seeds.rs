@@ -1,13 +1,17 @@
-//! Worlds that every change must keep in order: those that ever failed, and fresh ones.
+//! Worlds that every change must keep in order: those that ever failed, and fresh ones. Many more
+//! are played by `cargo run --release -p simulation`, which `./test` runs too.
 
 use simulation::World;
 use std::hash::{BuildHasher, RandomState};
 
 /// Seeds that once broke a rule.
-const FAILED_ONCE: &[u64] = &[];
+const FAILED_ONCE: &[u64] = &[
+    0, 5, 13, 15, 16, 19, 20, 21, 27, 28, 29, 30, 32, 39, 56, 59, 68, 92, 109, 118, 122, 201, 250,
+    302,
+];
 
 /// How many fresh worlds each run plays.
-const FRESH: u64 = 2_000;
+const FRESH: u64 = 60;
 
 fn check(seeds: impl Iterator<Item = u64> + Send) {
     let seeds = std::sync::Mutex::new(seeds);

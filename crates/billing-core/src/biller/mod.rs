@@ -334,7 +334,9 @@ impl Biller {
     fn count(&mut self, now: MonotonicMs, call: CallId, counted: Counted, last: bool) {
         if let Some(meter) = self.calls.get_mut(&call) {
             meter.count(now, counted, last);
-            self.adopted.remove(&call);
+            if !last {
+                self.adopted.remove(&call);
+            }
             self.endings_changed |= last;
         } else if !self.leases.is_alone() {
             self.others.counted(now, call, counted, last);

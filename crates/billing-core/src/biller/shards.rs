@@ -57,7 +57,9 @@ impl Biller {
         let Some(meter) = self.calls.get_mut(&call) else { return };
         if let Some(counted) = heard.counted {
             meter.count(now, counted, heard.last_report_in);
-            self.adopted.remove(&call);
+            if !heard.last_report_in {
+                self.adopted.remove(&call);
+            }
         }
         if let Some((reason, at)) = heard.ended {
             meter.end(now, reason, at);

@@ -72,9 +72,7 @@ impl Auditor {
         truth: impl Fn(CallId) -> Counted,
     ) -> Result<bool, String> {
         for shard in self.shards.clone() {
-            let rows = async {
-                ledger.snapshot().await?.shard_rows(shard).await
-            };
+            let rows = async { ledger.snapshot().await?.shard_rows(shard).await };
             let Some(rows) = rows.now_or_never() else { return Ok(false) };
             let rows = rows.map_err(|error| error.to_string())?;
             ensure!(rows.broken.is_empty(), "unreadable calls: {:?}", rows.broken);
@@ -106,7 +104,11 @@ impl Auditor {
             }
         }
         let credited = (wallet.credited.paid.micro(), wallet.credited.promo.micro());
-        ensure!(credited == (paid, promo), "{user} was credited {credited:?}, not {:?}", (paid, promo));
+        ensure!(
+            credited == (paid, promo),
+            "{user} was credited {credited:?}, not {:?}",
+            (paid, promo)
+        );
         let (mut settled, mut open) = ((0, 0), (0, 0));
         for row in rows.calls.iter().filter(|row| row.live.terms.fan == *user) {
             let sum = if row.end.is_some() { &mut settled } else { &mut open };
@@ -159,7 +161,8 @@ impl Auditor {
         }
         if charged < owed {
             let left = spendable(&live.terms.fan, rows, |open| {
-                let bill = |proven| price::bill(&open.live.terms.tariff, &open.live.changes, proven);
+                let bill =
+                    |proven| price::bill(&open.live.terms.tariff, &open.live.changes, proven);
                 bill(truth(open.live.call).billable())
             });
             // Coins that nobody was told of yet may not have reached the hot balances.
@@ -176,6 +179,16 @@ impl Auditor {
             ensure!(held.micro() == charged, "{call}: a receipt of {held}, settled at {charged}");
         }
         self.settled.insert(call, row.clone());
+        Ok(())
+    }
+
+    /// Nothing went wrong: every bill rests on all that was proven.
+    pub(crate) fn expect_exact(&self, truth: impl Fn(CallId) -> Counted) -> Finding {
+        for (call, row) in &self.settled {
+            let carried = truth(*call).billable();
+            let billed = row.live.proven;
+            ensure!(billed == carried, "{call}: billed {billed:?} of {carried:?} in fair weather");
+        }
         Ok(())
     }
 

@@ -6,8 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use store::ledger::Memory;
 use store::{
-    CallRow, Epoch, Error, HostMonth, Lease, Ledger, ShardRows, SpendRow, Transaction,
-    WalletRow,
+    CallRow, Epoch, Error, HostMonth, Lease, Ledger, ShardRows, SpendRow, Transaction, WalletRow,
 };
 use units::{CallId, ElapsedMs, MeterId, MicroCoins, Shard, SpendId, UnixMs, UserId};
 
@@ -41,22 +40,13 @@ impl Ledger for FaultyLedger {
         self.begin().await
     }
 
-    async fn claim(
-        &self,
-        owner: MeterId,
-        count: u16,
-        ttl: ElapsedMs,
-    ) -> Result<Vec<Lease>, Error> {
+    async fn claim(&self, owner: MeterId, count: u16, ttl: ElapsedMs) -> Result<Vec<Lease>, Error> {
         let fate = self.way.there().await?;
         let answer = self.inner.claim(owner, count, ttl).await;
         self.way.back(fate, answer).await
     }
 
-    async fn renew(
-        &self,
-        owner: MeterId,
-        ttl: ElapsedMs,
-    ) -> Result<(Vec<Lease>, u16), Error> {
+    async fn renew(&self, owner: MeterId, ttl: ElapsedMs) -> Result<(Vec<Lease>, u16), Error> {
         let fate = self.way.there().await?;
         let answer = self.inner.renew(owner, ttl).await;
         self.way.back(fate, answer).await

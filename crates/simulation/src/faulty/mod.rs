@@ -1,8 +1,8 @@
 //! Stores that fail as real ones do: slowly, not at all, or after they did what was asked.
 
-use crate::{Chance, Timeline, Trace};
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::{Chance, Timeline};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use store::Error;
 
 mod hot;
@@ -23,7 +23,6 @@ const TIMEOUT_MS: u64 = 2_000;
 pub(crate) struct Way {
     pub(crate) chance: Chance,
     pub(crate) timeline: Timeline,
-    pub(crate) trace: Trace,
     /// Whether the server is away, for everybody.
     pub(crate) away: Arc<AtomicBool>,
     /// Whether the way from this process to it is cut.

@@ -152,10 +152,26 @@ impl World {
                 let refusal = call_core::Refusal::BillingUnavailable;
                 MeterFact::NotOpened { call, refusal }
             }
-            MeterSays::Metered { call, proven, charged, host_earned, balance, remaining, paused } => {
+            MeterSays::Metered {
+                call,
+                proven,
+                charged,
+                host_earned,
+                balance,
+                remaining,
+                paused,
+            } => {
                 self.auditor.told(call, charged)?;
                 let proven = proven.media;
-                MeterFact::Metered { call, proven, charged, host_earned, balance, remaining, paused }
+                MeterFact::Metered {
+                    call,
+                    proven,
+                    charged,
+                    host_earned,
+                    balance,
+                    remaining,
+                    paused,
+                }
             }
             MeterSays::LowFunds { call, threshold, remaining } => {
                 MeterFact::LowFunds { call, threshold, remaining }
@@ -186,8 +202,6 @@ impl World {
                 return Ok(());
             }
             MeterSays::Store(_) | MeterSays::Changed { .. } | MeterSays::Notice(_) => return Ok(()),
-            #[expect(unreachable_patterns, reason = "news that nobody here acts on")]
-            _ => return Ok(()),
         };
         self.to_signaling(now, SignalingHears::Meter(fact));
         Ok(())
@@ -241,9 +255,9 @@ impl World {
                     self.to_signaling(now, SignalingHears::Relay(fact));
                 }
             },
-            Word::Counted { call, counted, last } => self.to_meters(now, |_| {
-                billing_core::Input::MediaCounted { call, counted, last }
-            }),
+            Word::Counted { call, counted, last } => {
+                self.to_meters(now, |_| billing_core::Input::MediaCounted { call, counted, last })
+            }
         }
     }
 
@@ -261,6 +275,11 @@ impl World {
 
     pub(super) fn act(&mut self, now: MonotonicMs, place: usize, act: Act) -> Result<(), String> {
         let who = self.people[place].user.to_string();
+        if self.people[place].socket.is_none() && !matches!(act, Act::Connect | Act::LoseSocket) {
+            // The client asks as soon as it is back.
+            self.network.at(now.0 + 500, Event::Act(place, act));
+            return Ok(());
+        }
         self.trace.note(&who, || format!("{act:?}"));
         match act {
             Act::Connect if self.people[place].socket.is_none() => self.connect(now, place),
@@ -315,10 +334,7 @@ impl World {
     }
 
     fn ask(&mut self, now: MonotonicMs, place: usize, request: Request) -> Result<(), String> {
-        let Some(socket) = self.people[place].socket else {
-            // The client asks as soon as it is back.
-            return Ok(());
-        };
+        let Some(socket) = self.people[place].socket else { return Ok(()) };
         let id = self.people[place].number();
         self.signaling_hears(now, SignalingHears::Requested { socket, id, request })
     }

@@ -129,7 +129,6 @@ impl World {
         let way = |away: &Arc<AtomicBool>| Way {
             chance: chance.clone(),
             timeline: timeline.clone(),
-            trace: trace.clone(),
             away: Arc::clone(away),
             cut: Arc::default(),
             trouble: Arc::clone(&trouble),
@@ -231,11 +230,13 @@ impl World {
             self.timeline.advance_to(MonotonicMs(next.max(self.timeline.now().0 + 1)));
             self.settle_moment()?;
         }
-        if self.relay.rooms.is_empty() {
-            self.auditor.conclude(&*self.ledger)
-        } else {
-            Err(format!("rooms are still open: {:?}", self.relay.rooms.keys()))
+        if !self.relay.rooms.is_empty() {
+            return Err(format!("rooms are still open: {:?}", self.relay.rooms.keys()));
         }
+        if self.weather.is_fair() {
+            self.auditor.expect_exact(|call| self.relay.truth(call))?;
+        }
+        self.auditor.conclude(&*self.ledger)
     }
 
     /// Does everything that there is to do now.
@@ -320,7 +321,9 @@ impl World {
 
     fn happen(&mut self, now: MonotonicMs, event: Event) -> Result<(), String> {
         match event {
-            Event::ToMeter(n, input) if self.meters[n].runs(now) => self.meter_hears(now, n, input)?,
+            Event::ToMeter(n, input) if self.meters[n].runs(now) => {
+                self.meter_hears(now, n, input)?
+            }
             // Unacknowledged: sent again until somebody is there.
             Event::ToMeter(..) if is_count(&event) => {}
             Event::ToMeter(..) => self.network.at(now.0 + 500, event),
@@ -377,10 +380,7 @@ fn settings(chance: &Chance) -> Settings {
         tick: ElapsedMs(1_000),
         checkpoint: ElapsedMs(10_000),
         unconfirmed: ElapsedMs(15_000),
-        ownership: Ownership::Shared {
-            ttl: ElapsedMs(10_000),
-            renew: ElapsedMs(2_500),
-        },
+        ownership: Ownership::Shared { ttl: ElapsedMs(10_000), renew: ElapsedMs(2_500) },
     }
 }
 
@@ -398,4 +398,3 @@ fn rules() -> Rules {
         ask_timeout: ElapsedMs(10_000),
     }
 }
-

@@ -71,8 +71,12 @@ impl World {
             Whim::ChargeBack(fan) => {
                 let (request, id) = (self.request(), SpendId(self.chance.id()));
                 let (fan, amount) = (self.people[fan].user.clone(), people::amount(&self.chance));
-                self.to_meters(now, |at| {
-                    Input::ChargedBack { request, id, fan: fan.clone(), amount, at }
+                self.to_meters(now, |at| Input::ChargedBack {
+                    request,
+                    id,
+                    fan: fan.clone(),
+                    amount,
+                    at,
                 });
             }
             Whim::DirectCall(fan) => self.open_direct(now, fan),

@@ -186,6 +186,11 @@ impl Meter {
         self.retracted
     }
 
+    /// Whether its settlement is not with the store.
+    pub(crate) fn may_open_again(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
     /// What another meter should know of it.
     pub(crate) fn known(&self) -> Overheard {
         Overheard {

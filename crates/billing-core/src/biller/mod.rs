@@ -99,6 +99,10 @@ impl Biller {
 
     /// Applies one input. The only place that changes the biller.
     #[must_use = "a dropped output is a lost message"]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all but the store's words are told apart next"
+    )]
     pub fn handle(&mut self, now: MonotonicMs, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
         self.told(now, input, &mut out);
@@ -271,10 +275,13 @@ impl Biller {
         out: &mut Vec<Output>,
     ) {
         if let Some(known) = self.calls.get(&call) {
-            if known.is_retracted() {
-                out.push(Output::NotOpened { call, refusal: Refusal::Unavailable });
-            } else if !known.is_at(&terms) {
+            if !known.is_at(&terms) {
                 out.push(Output::NotOpened { call, refusal: Refusal::IdReused });
+            } else if known.is_retracted() && known.may_open_again() {
+                self.forget(call);
+                self.open(now, call, terms, at, out);
+            } else if known.is_retracted() {
+                out.push(Output::NotOpened { call, refusal: Refusal::Unavailable });
             } else if !known.is_opening() {
                 out.push(Output::Opened { call, funded: known.limit() });
             }

@@ -21,6 +21,8 @@ pub(crate) struct Auditor {
     settled: BTreeMap<CallId, CallRow>,
     /// The most that people were told a call had cost so far.
     told: BTreeMap<CallId, MicroCoins>,
+    /// Calls of which what was told may be more than what is billed.
+    excused: BTreeSet<CallId>,
     /// Receipts that people hold.
     receipts: BTreeMap<CallId, MicroCoins>,
     /// Coins that were acknowledged: credits by id.
@@ -47,10 +49,22 @@ fn micro(coins: Coins) -> u64 {
 impl Auditor {
     /// People were told that a call had cost this much.
     pub(crate) fn told(&mut self, call: CallId, charged: MicroCoins) -> Finding {
+        if self.excused.contains(&call) {
+            return Ok(());
+        }
         let most = self.told.entry(call).or_default();
         ensure!(charged >= *most, "{call}: people saw the charge fall from {most} to {charged}");
         *most = charged;
         Ok(())
+    }
+
+    /// A meter died after the relay had said its last of these calls, and before they were settled:
+    /// the evidence since the last checkpoint may have died with it. The platform carries that.
+    pub(crate) fn excuse(&mut self, closed: impl Iterator<Item = CallId>) {
+        for call in closed.filter(|call| !self.settled.contains_key(call)) {
+            self.told.remove(&call);
+            self.excused.insert(call);
+        }
     }
 
     /// Somebody got a receipt.

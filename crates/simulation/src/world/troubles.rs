@@ -20,6 +20,7 @@ impl World {
         match fault {
             Fault::MeterCrash { meter } => {
                 self.meters[meter].life = None;
+                self.auditor.excuse(self.relay.carried.keys().copied());
                 let back = now.0 + self.chance.between(100, 20_000);
                 self.network.at(back, Event::Mend(Mend::MeterStarts(meter)));
             }

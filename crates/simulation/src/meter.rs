@@ -70,6 +70,7 @@ impl Meter {
     }
 
     /// Feeds the biller, and hands its commands to the store. What is left is for the neighbours.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only what is for the store stays here")]
     pub(crate) fn handle(&mut self, now: MonotonicMs, input: Input, trace: &Trace) -> Vec<Output> {
         let Some(life) = &mut self.life else { return Vec::new() };
         let mut out = Vec::new();
@@ -79,7 +80,7 @@ impl Meter {
                     life.leases.queue.push_back(command);
                 }
                 Output::Store(command) => life.money.queue.push_back(command),
-                other => out.push(other),
+                news => out.push(news),
             }
         }
         trace_outputs(&self.name, &out, trace);

@@ -45,7 +45,7 @@ impl World {
                     self.network.at(now.0 + after, Event::Act(place, Act::Connect));
                 }
             }
-            SignalingSays::Ask { ask, question } => self.to_meters(now, |_| match &question {
+            SignalingSays::Ask { ask, question } => self.tell_meters(now, |_| match &question {
                 call_core::Question::Quote(terms) => Input::QuoteAsked {
                     request: ask.0,
                     fan: terms.fan.clone(),
@@ -58,7 +58,7 @@ impl World {
             }),
             SignalingSays::OpenMeter { call, terms } => {
                 self.fans.insert(call, terms.fan.clone());
-                self.to_meters(now, |at| Input::OpenAsked {
+                self.tell_meters(now, |at| Input::OpenAsked {
                     call,
                     fan: terms.fan.clone(),
                     host: terms.host.clone(),
@@ -70,15 +70,15 @@ impl World {
             SignalingSays::EndMeter { call, reason, .. } => {
                 let fan = self.fans[&call].clone();
                 let reason = billing_reason(reason);
-                self.to_meters(now, |at| Input::Ended { call, fan: fan.clone(), reason, at });
+                self.tell_meters(now, |at| Input::Ended { call, fan: fan.clone(), reason, at });
             }
             SignalingSays::OpenRoom { call, funded } => {
-                self.to_relay(now, Order::Open { call, funded });
+                self.tell_relay(now, Order::Open { call, funded });
             }
             SignalingSays::Admit { call, party, ask, .. } => {
-                self.to_relay(now, Order::Admit { call, party, ask });
+                self.tell_relay(now, Order::Admit { call, party, ask });
             }
-            SignalingSays::CloseRoom { call } => self.to_relay(now, Order::Close { call }),
+            SignalingSays::CloseRoom { call } => self.tell_relay(now, Order::Close { call }),
             SignalingSays::ReportUnsettled { call } => {
                 self.trace.note("signaling", || format!("{call} was not settled in time"));
             }
@@ -86,7 +86,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn to_meters(
+    pub(super) fn tell_meters(
         &mut self,
         now: MonotonicMs,
         message: impl Fn(units::UnixMs) -> billing_core::Input,
@@ -97,11 +97,11 @@ impl World {
         }
     }
 
-    pub(super) fn to_relay(&mut self, now: MonotonicMs, order: Order) {
+    pub(super) fn tell_relay(&mut self, now: MonotonicMs, order: Order) {
         self.network.send(now, &self.chance, Event::ToRelay(order));
     }
 
-    fn to_signaling(&mut self, now: MonotonicMs, fact: SignalingHears) {
+    fn tell_signaling(&mut self, now: MonotonicMs, fact: SignalingHears) {
         self.network.send(now, &self.chance, Event::ToSignaling(fact));
     }
 
@@ -117,10 +117,11 @@ impl World {
         Ok(())
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table: one arm for each thing a meter says")]
     fn meter_says(&mut self, now: MonotonicMs, output: MeterSays) -> Result<(), String> {
         let fact = match output {
             MeterSays::Limit { call, funded } => {
-                self.to_relay(now, Order::Limit { call, funded });
+                self.tell_relay(now, Order::Limit { call, funded });
                 return Ok(());
             }
             MeterSays::Quoted { request, quote } => MeterFact::Quoted {
@@ -139,9 +140,9 @@ impl World {
             },
             MeterSays::Opened { call, funded } => {
                 if self.direct.contains_key(&call) {
-                    self.to_relay(now, Order::Open { call, funded });
+                    self.tell_relay(now, Order::Open { call, funded });
                     for party in Party::BOTH {
-                        self.to_relay(now, Order::Connected { call, party });
+                        self.tell_relay(now, Order::Connected { call, party });
                     }
                     return Ok(());
                 }
@@ -179,7 +180,7 @@ impl World {
             MeterSays::Settled { receipt, counted: _ } => {
                 self.auditor.receipt(receipt.call, receipt.total())?;
                 if self.direct.remove(&receipt.call).is_some() {
-                    self.to_relay(now, Order::Close { call: receipt.call });
+                    self.tell_relay(now, Order::Close { call: receipt.call });
                     return Ok(());
                 }
                 MeterFact::Settled { call: receipt.call, receipt: told(&receipt) }
@@ -203,7 +204,7 @@ impl World {
             }
             MeterSays::Store(_) | MeterSays::Changed { .. } | MeterSays::Notice(_) => return Ok(()),
         };
-        self.to_signaling(now, SignalingHears::Meter(fact));
+        self.tell_signaling(now, SignalingHears::Meter(fact));
         Ok(())
     }
 
@@ -221,7 +222,7 @@ impl World {
                     let refusal = call_core::OfferRefusal::Unavailable;
                     RelayFact::OfferRefused { ask, refusal }
                 };
-                self.to_signaling(now, SignalingHears::Relay(fact));
+                self.tell_signaling(now, SignalingHears::Relay(fact));
             }
             Order::Connected { call, party } => {
                 let Some(room) = self.relay.rooms.get_mut(&call) else { return };
@@ -229,7 +230,7 @@ impl World {
                 *sides |= if party == Party::Fan { 1 } else { 2 };
                 room.connected = *sides == 3;
                 let fact = RelayFact::Connected { call, party };
-                self.to_signaling(now, SignalingHears::Relay(fact));
+                self.tell_signaling(now, SignalingHears::Relay(fact));
             }
             Order::Close { call } => {
                 if let Some(word) = self.relay.close(now, call) {
@@ -243,7 +244,7 @@ impl World {
         self.trace.note("relay", || format!("{word:?}"));
         match word {
             Word::Flowing(call) => {
-                self.to_signaling(now, SignalingHears::Relay(RelayFact::Flowing { call }));
+                self.tell_signaling(now, SignalingHears::Relay(RelayFact::Flowing { call }));
             }
             Word::LimitReached(call) => match self.direct.get(&call).copied() {
                 Some(place) => {
@@ -252,11 +253,11 @@ impl World {
                 }
                 None => {
                     let fact = RelayFact::LimitReached { call };
-                    self.to_signaling(now, SignalingHears::Relay(fact));
+                    self.tell_signaling(now, SignalingHears::Relay(fact));
                 }
             },
             Word::Counted { call, counted, last } => {
-                self.to_meters(now, |_| billing_core::Input::MediaCounted { call, counted, last })
+                self.tell_meters(now, |_| billing_core::Input::MediaCounted { call, counted, last })
             }
         }
     }
@@ -269,8 +270,13 @@ impl World {
         reason: billing_core::EndReason,
     ) {
         let fan = self.people[place].user.clone();
-        self.to_relay(now, Order::Close { call });
-        self.to_meters(now, |at| billing_core::Input::Ended { call, fan: fan.clone(), reason, at });
+        self.tell_relay(now, Order::Close { call });
+        self.tell_meters(now, |at| billing_core::Input::Ended {
+            call,
+            fan: fan.clone(),
+            reason,
+            at,
+        });
     }
 
     pub(super) fn act(&mut self, now: MonotonicMs, place: usize, act: Act) -> Result<(), String> {

@@ -37,7 +37,7 @@ impl World {
                 // The new process tells whoever is connected that it knows of no rooms.
                 let restarted = call_core::Input::Relay(call_core::RelayFact::Restarted);
                 self.signaling_hears(now, restarted)?;
-                self.to_meters(now, |_| Input::RelayLost);
+                self.tell_meters(now, |_| Input::RelayLost);
                 for (call, place) in self.direct.clone() {
                     self.end_direct(now, call, place, billing_core::EndReason::Interrupted);
                 }

@@ -63,7 +63,7 @@ impl World {
                 let host = hosts[self.chance.index(hosts.len())].clone();
                 let (request, id) = (self.request(), SpendId(self.chance.id()));
                 let (fan, amount) = (self.people[fan].user.clone(), people::amount(&self.chance));
-                self.to_meters(now, |at| {
+                self.tell_meters(now, |at| {
                     let (fan, host) = (fan.clone(), host.clone());
                     Input::GiftAsked { request, id, fan, host, amount, at }
                 });
@@ -71,7 +71,7 @@ impl World {
             Whim::ChargeBack(fan) => {
                 let (request, id) = (self.request(), SpendId(self.chance.id()));
                 let (fan, amount) = (self.people[fan].user.clone(), people::amount(&self.chance));
-                self.to_meters(now, |at| Input::ChargedBack {
+                self.tell_meters(now, |at| Input::ChargedBack {
                     request,
                     id,
                     fan: fan.clone(),
@@ -92,7 +92,7 @@ impl World {
                 if !calls.is_empty() {
                     let call = calls[self.chance.index(calls.len())];
                     let rates = self.rates();
-                    self.to_meters(now, |_| Input::ChangeAsked { call, rates });
+                    self.tell_meters(now, |_| Input::ChangeAsked { call, rates });
                 }
             }
             Whim::Media => {
@@ -120,7 +120,7 @@ impl World {
         let (request, amount) = (self.request(), people::amount(&self.chance));
         let (user, id) = (self.people[fan].user.clone(), format!("credit {request}"));
         self.asked_credits.insert(request, (id.clone(), amount));
-        self.to_meters(now, |at| {
+        self.tell_meters(now, |at| {
             let (id, user, kind) = (id.clone(), user.clone(), kind.clone());
             Input::CreditAsked { request, credit: Credit { id, user, amount, kind, at } }
         });
@@ -131,7 +131,7 @@ impl World {
         self.direct.insert(call, place);
         let (fan, rates) = (self.people[place].user.clone(), self.rates());
         let host = self.people.last().map(|person| person.user.clone()).expect("a host");
-        self.to_meters(now, |at| {
+        self.tell_meters(now, |at| {
             let (fan, host, medium) = (fan.clone(), host.clone(), Medium::Video);
             Input::OpenAsked { call, fan, host, medium, rates, at }
         });

@@ -202,7 +202,10 @@ impl World {
                 }
                 return Ok(());
             }
-            MeterSays::Store(_) | MeterSays::Changed { .. } | MeterSays::Notice(_) => return Ok(()),
+            MeterSays::Store(_)
+            | MeterSays::Changed { .. }
+            | MeterSays::Credited { .. }
+            | MeterSays::Notice(_) => return Ok(()),
         };
         self.tell_signaling(now, SignalingHears::Meter(fact));
         Ok(())

@@ -99,10 +99,6 @@ impl Biller {
 
     /// Applies one input. The only place that changes the biller.
     #[must_use = "a dropped output is a lost message"]
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "all but the store's words are told apart next"
-    )]
     pub fn handle(&mut self, now: MonotonicMs, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
         self.told(now, input, &mut out);

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::audit::AuditOptions;
 use crate::quote::QuoteOptions;
 use crate::receipt::ReceiptCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Token(TokenOptions),
     /// Work out what a call or a month costs, who gets which part, and how long a balance lasts.
     Quote(Box<QuoteOptions>),
+    /// Work every figure of the books out again; beside a running server or without one.
+    Audit(AuditOptions),
     /// Check a call's signed receipt, without any server.
     #[command(subcommand)]
     Receipt(ReceiptCommand),

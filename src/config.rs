@@ -10,6 +10,7 @@ pub(crate) use store::{Database, Store, StoreError};
 
 use crate::cli::ServeOptions;
 use crate::receipt_key::Receipts;
+use billing_core::{CreditRules, ShareTiers};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use protocol::token::{SECRET_BYTES_MIN, SecretTooShort, TokenKey};
@@ -41,6 +42,12 @@ pub(crate) struct Config {
     pub(crate) media_relay: media_relay::Config,
     #[serde(default)]
     pub(crate) billing_meter: billing_meter::Config,
+    /// Hosts' shares by the month's gross; absent: the meter's one share.
+    #[serde(default)]
+    pub(crate) shares: Option<ShareTiers>,
+    /// What fans get back without asking.
+    #[serde(default)]
+    pub(crate) credits: CreditRules,
     #[serde(default)]
     pub(crate) demo: Option<signaling::Demo>,
 }

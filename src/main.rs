@@ -2,6 +2,7 @@
 //! nothing about calls, media or money.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod cli;
 mod config;
 mod demo;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         cli::Command::Serve(options) => serve::run(&options),
         cli::Command::Token(options) => token::run(&options),
         cli::Command::Quote(options) => quote::run(&options),
+        cli::Command::Audit(options) => return audit::run(&options),
         cli::Command::Receipt(command) => return receipt::run(&command),
     };
     match outcome {

@@ -214,6 +214,8 @@ impl Process {
         let key = config.receipts.signing_key(config.mode, config.store.folder())?;
         Ok(Needs {
             config: config.billing_meter,
+            shares: config.shares.as_ref(),
+            credits: &config.credits,
             store: &config.store,
             whole,
             demo: self.demo.as_ref(),

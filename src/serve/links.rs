@@ -26,6 +26,9 @@ pub(super) struct Lines<'a> {
     pub(super) network: Network,
 }
 
+/// The relay as a meter sees it.
+type RelayOfMeter = Link<RelayLimit, MediaReport>;
+
 impl<'a> Lines<'a> {
     /// # Errors
     /// No usable secret.
@@ -83,7 +86,7 @@ impl<'a> Lines<'a> {
     /// An address is missing.
     pub(super) fn of_meter(
         &mut self,
-    ) -> Result<(Link<MeterEvent, MeterCommand>, Link<RelayLimit, MediaReport>), LinksError> {
+    ) -> Result<(Link<MeterEvent, MeterCommand>, RelayOfMeter), LinksError> {
         let end_all: fn() -> MeterCommand = || MeterCommand::EndAll;
         let signaling = Kind { replaces: later_tick, restarted: Some(end_all) };
         let relay = Kind { replaces: |limit: &RelayLimit| Some(limit.call.0), restarted: None };

@@ -3,7 +3,7 @@
 use super::StartError;
 use super::service::Service;
 use crate::config::{Database, Store as StoreConfig};
-use billing_core::{Credit, CreditKind};
+use billing_core::{Credit, CreditKind, CreditRules, ShareTiers};
 use billing_meter::{Config, Surroundings};
 use prometheus::Registry;
 use protocol::service::{MediaReport, MeterCommand, MeterEvent, RelayLimit};
@@ -19,6 +19,8 @@ use uuid::Uuid;
 /// What the meter needs besides its links.
 pub(super) struct Needs<'a> {
     pub(super) config: Config,
+    pub(super) shares: Option<&'a ShareTiers>,
+    pub(super) credits: &'a CreditRules,
     pub(super) store: &'a StoreConfig,
     /// Whether signaling and relay are in this process.
     pub(super) whole: bool,
@@ -32,7 +34,7 @@ pub(super) struct Needs<'a> {
 /// The stores are there; the meter is not yet running.
 pub(super) enum Opened {
     File(Store<hot::Memory, Sqlite>),
-    Servers(Store<Redis, Postgres>),
+    Servers(Box<Store<Redis, Postgres>>),
 }
 
 /// Opens the stores.
@@ -40,7 +42,13 @@ pub(super) enum Opened {
 /// # Errors
 /// [`StartError`]
 pub(super) async fn open(needs: &Needs<'_>) -> Result<Opened, StartError> {
-    let Needs { store, sign, .. } = needs;
+    let Needs { store, shares, credits, sign, .. } = needs;
+    let options = |meter| Options {
+        shares: shares.cloned(),
+        credits: Some((*credits).clone()),
+        sign: sign.clone(),
+        ..Options::new(meter)
+    };
     let database = &store.database;
     let failed = |source| StartError::Database { name: database.to_string(), source };
     // With leases that end, a run takes the shards of the one before when its leases have ended.
@@ -51,8 +59,7 @@ pub(super) async fn open(needs: &Needs<'_>) -> Result<Opened, StartError> {
             super::make_folder(folder)?;
             let ledger = Sqlite::open(path).await.map_err(failed)?;
             let meter = if needs.whole { MeterId::ALONE } else { a_run() };
-            let options =
-                Options { inline_checkpoint: true, sign: sign.clone(), ..Options::new(meter) };
+            let options = Options { inline_checkpoint: true, ..options(meter) };
             Ok(Opened::File(Store::new(hot::Memory::default(), ledger, options)))
         }
         Database::Postgres(url) => {
@@ -64,8 +71,7 @@ pub(super) async fn open(needs: &Needs<'_>) -> Result<Opened, StartError> {
             };
             let hot =
                 hot.map_err(|source| StartError::Redis { name: redis.to_string(), source })?;
-            let options = Options { sign: sign.clone(), ..Options::new(a_run()) };
-            Ok(Opened::Servers(Store::new(hot, ledger, options)))
+            Ok(Opened::Servers(Box::new(Store::new(hot, ledger, options(a_run())))))
         }
     }
 }
@@ -79,7 +85,7 @@ pub(super) fn start(
 ) -> Service {
     match opened {
         Opened::File(store) => start_on(needs, store, signaling, relay),
-        Opened::Servers(store) => start_on(needs, store, signaling, relay),
+        Opened::Servers(store) => start_on(needs, *store, signaling, relay),
     }
 }
 
@@ -89,7 +95,7 @@ fn start_on<H: Hot, L: Ledger>(
     signaling: Link<MeterEvent, MeterCommand>,
     relay: Link<RelayLimit, MediaReport>,
 ) -> Service {
-    let Needs { config, whole, demo, clock, registry, readiness, store: kind, sign: _ } = needs;
+    let Needs { config, whole, demo, clock, registry, readiness, store: kind, .. } = needs;
     let surroundings = Surroundings {
         clock,
         registry,

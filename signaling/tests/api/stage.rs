@@ -144,6 +144,8 @@ async fn play_meter(
                 opened.insert(call, terms);
                 MeterEvent::Opened { call, funded_ms: ElapsedMs(20_000) }
             }
+            // These stages restart nothing.
+            MeterCommand::EndAll => continue,
             MeterCommand::End { call, reason, .. } => {
                 orders.send(format!("end {reason:?}")).ok();
                 let terms = opened.remove(&call).expect("only what was opened is ended, once");

@@ -33,7 +33,7 @@ pub(super) struct Needs<'a> {
 
 /// The stores are there; the meter is not yet running.
 pub(super) enum Opened {
-    File(Store<hot::Memory, Sqlite>),
+    File(Box<Store<hot::Memory, Sqlite>>),
     Servers(Box<Store<Redis, Postgres>>),
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn open(needs: &Needs<'_>) -> Result<Opened, StartError> {
             let ledger = Sqlite::open(path).await.map_err(failed)?;
             let meter = if needs.whole { MeterId::ALONE } else { a_run() };
             let options = Options { inline_checkpoint: true, ..options(meter) };
-            Ok(Opened::File(Store::new(hot::Memory::default(), ledger, options)))
+            Ok(Opened::File(Box::new(Store::new(hot::Memory::default(), ledger, options))))
         }
         Database::Postgres(url) => {
             let ledger = Postgres::open(url.secret()).await.map_err(failed)?;
@@ -84,7 +84,7 @@ pub(super) fn start(
     relay: Link<RelayLimit, MediaReport>,
 ) -> Service {
     match opened {
-        Opened::File(store) => start_on(needs, store, signaling, relay),
+        Opened::File(store) => start_on(needs, *store, signaling, relay),
         Opened::Servers(store) => start_on(needs, *store, signaling, relay),
     }
 }

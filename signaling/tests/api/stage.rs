@@ -117,8 +117,7 @@ async fn play_meter(
 ) {
     let mut wallets: BTreeMap<UserId, MicroCoins> =
         demo().users.into_iter().map(|user| (user.id, user.coins)).collect();
-    let mut credits = BTreeSet::new();
-    let mut opened = BTreeMap::new();
+    let (mut credits, mut opened) = (BTreeSet::new(), BTreeMap::new());
     while let Some(command) = link.incoming.recv().await {
         let event = match command {
             MeterCommand::Quote { request, terms } => {
@@ -133,8 +132,8 @@ async fn play_meter(
                 let wallet = wallets.entry(user.clone()).or_default();
                 if credits.insert(id) {
                     *wallet = wallet.checked_add(amount).unwrap();
-                    let news =
-                        MeterEvent::Balance { request: 0, user: user.clone(), balance: *wallet };
+                    let (user, balance) = (user.clone(), *wallet);
+                    let news = MeterEvent::Balance { request: 0, user, balance };
                     link.outgoing.send(news).unwrap();
                 }
                 MeterEvent::Balance { request, user, balance: *wallet }
@@ -144,7 +143,6 @@ async fn play_meter(
                 opened.insert(call, terms);
                 MeterEvent::Opened { call, funded_ms: ElapsedMs(20_000) }
             }
-            // These stages restart nothing.
             MeterCommand::EndAll => continue,
             MeterCommand::End { call, reason, .. } => {
                 orders.send(format!("end {reason:?}")).ok();

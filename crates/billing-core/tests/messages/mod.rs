@@ -199,3 +199,42 @@ fn the_store_is_asked_less_often_the_longer_it_fails() {
     asked_within(Weather::Fair, 6_000);
     assert_eq!(asked_within(Weather::Down, 2_000), 2);
 }
+
+#[test]
+fn commands_of_one_round_that_fail_together_are_one_failure() {
+    let mut world = running();
+    for _ in 0..9 {
+        world.feed(proven(0, world.now.0 / 10 + 1, false));
+        world.pass(ElapsedMs(1_000));
+    }
+    // With the tick at 10 s fail a checkpoint and a comparison.
+    world.weather = Weather::Down;
+    let before = world.asked;
+    world.feed(proven(0, 5_000, false));
+    world.pass(ElapsedMs(10_500));
+    // At 10, 11, 12, 13, 15 and 19 s.
+    assert_eq!(world.asked - before, 6);
+}
+
+#[test]
+fn a_broken_bill_holds_up_no_other() {
+    let mut world = running();
+    world.feed(credit(1, 1, 2_000_000));
+    world.feed(open(1, rate()));
+    world.broken.insert(call(0));
+    for n in 0..2 {
+        world.feed(proven(n, 5_000, true));
+    }
+    world.pass(ElapsedMs(1_000));
+    world.weather = Weather::Down;
+    for n in 0..2 {
+        world.feed(ended(n, EndReason::HungUpByFan));
+    }
+    world.weather = Weather::Fair;
+    world.pass(ElapsedMs(2_000));
+    assert!(world.store.receipts.contains_key(&call(1)));
+    assert!(!world.store.receipts.contains_key(&call(0)));
+    world.broken.clear();
+    world.pass(ElapsedMs(6_000));
+    assert!(world.store.receipts.contains_key(&call(0)) && world.biller.is_idle());
+}

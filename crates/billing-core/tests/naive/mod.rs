@@ -213,8 +213,9 @@ impl NaiveStore {
                         applied.charged.push((target.call, charged));
                     }
                 }
-                for user in self.credits.keys() {
-                    applied.funds.push((user.clone(), coins(self.funds(user))));
+                let fans: BTreeSet<&UserId> = targets.iter().map(|target| &target.fan).collect();
+                for fan in fans {
+                    applied.funds.push((fan.clone(), coins(self.funds(fan))));
                 }
                 Answer::Applied { targets, applied }
             }
@@ -305,6 +306,8 @@ pub(crate) struct World {
     pub(crate) store: NaiveStore,
     pub(crate) weather: Weather,
     pub(crate) now: MonotonicMs,
+    /// Calls whose bills the store can't take.
+    pub(crate) broken: BTreeSet<CallId>,
     /// Ticks that the store heard.
     pub(crate) asked: u32,
 }
@@ -318,7 +321,8 @@ impl World {
     pub(crate) fn with(settings: Settings) -> Self {
         let (store, now) = (NaiveStore::default(), MonotonicMs(0));
         let biller = Biller::new(settings);
-        let mut world = Self { biller, store, weather: Weather::Fair, now, asked: 0 };
+        let mut world =
+            Self { biller, store, weather: Weather::Fair, now, broken: BTreeSet::new(), asked: 0 };
         world.feed(Input::WokeUp);
         world
     }
@@ -349,6 +353,11 @@ impl World {
     fn at_store(&mut self, command: Command) -> Input {
         if matches!(command, Command::Apply(_)) {
             self.asked += 1;
+        }
+        if let Command::Settle(bills) = &command
+            && bills.iter().any(|bill| self.broken.contains(&bill.target.call))
+        {
+            return Input::StoreFailed(command);
         }
         match self.weather {
             Weather::Fair => Input::Answered(self.store.carry_out(command)),

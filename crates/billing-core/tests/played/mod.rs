@@ -332,6 +332,11 @@ fn a_change_prices_only_what_comes_after_it() {
             "open a; a 10000; wait 1000; price a 12.00; a 20000; end a; last a",
             "a costs 12.00 from 13000; a may carry 101500; a warned at 120000: 91500; a billed 2.70 = 1.89 + 0.81",
         ),
+        // Already before it is durable.
+        (
+            "open a; a 10000; wait 1000; store down; price a 12.00; wait 5000",
+            "a may carry 101500; a warned at 120000: 91500",
+        ),
         // The same price is no change; neither is one of a call that is over.
         (
             "open a; a 10000; price a 6.00; end a; price a 3.00; last a",

@@ -67,6 +67,28 @@ fn limits_wait_until_the_funds_are_known() {
 }
 
 #[test]
+fn limits_of_a_call_that_comes_in_the_middle_of_a_tick_wait_as_well() {
+    let mut world = running();
+    world.feed(credit(1, 1, 2_000_000));
+    world.feed(open(1, rate()));
+    world.feed(proven(1, 1_000, false));
+    report(&mut world, [1_000]);
+    world.store.elsewhere = [Shard::of(&fan(1))].into();
+    world.restart(settings(ElapsedMs::ZERO, SHARED));
+    assert_eq!(world.biller.open_calls(), 1);
+    // Leases and ticks are due together 5 s later.
+    report(&mut world, [2_000, 3_000, 4_000, 5_000]);
+    world.store.elsewhere.clear();
+    let heard = report(&mut world, [6_000, 7_000]);
+    assert_eq!(world.biller.open_calls(), 2);
+    let limits: Vec<&Output> = heard
+        .iter()
+        .filter(|said| matches!(said, Output::Limit { call: of, .. } if *of == call(1)))
+        .collect();
+    assert_eq!(limits, [&Output::Limit { call: call(1), funded: ElapsedMs(20_000) }]);
+}
+
+#[test]
 fn a_call_that_no_relay_knows_is_interrupted_at_what_is_durable() {
     let mut world = running();
     report(&mut world, [3_000, 4_000]);

@@ -45,6 +45,7 @@ struct Example {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of examples")]
 fn what_a_host_nets_is_the_price_less_the_platforms_part_and_processing() {
     let hours = Example {
         name: "480 minutes at 2.50",

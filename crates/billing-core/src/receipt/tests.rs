@@ -214,6 +214,7 @@ fn valid_named(name: &str) -> String {
 }
 
 /// Every kind of forgery, and the check that finds it.
+#[expect(clippy::too_many_lines, reason = "a table of forgeries")]
 fn forged() -> Vec<(&'static str, String, Check)> {
     let whole = voice().text();
     let edit = |n: usize, change: fn(&mut EvidenceRecord)| {

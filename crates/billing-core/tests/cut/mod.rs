@@ -110,8 +110,9 @@ impl Relay {
         self.forwarded += media_ms;
         let now = self.world.now.0;
         let proven_at = match second.fate {
-            Fate::Proven(later) => Some(now + later),
-            Fate::Lost => None,
+            // What is proven after 4 s has become lost by then (BILLING.md, rule 81).
+            Fate::Proven(later) if later < 4_000 => Some(now + later),
+            Fate::Proven(_) | Fate::Lost => None,
         };
         self.proofs.extend(proven_at.map(|at| (at, media_ms)));
         self.sent.push((now, proven_at, media_ms));

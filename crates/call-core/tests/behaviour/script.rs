@@ -185,7 +185,9 @@ impl Stage {
             Output::OpenMeter { call, terms } => {
                 format!("meter: open {} {} {}", name(*call), terms.medium, terms.rate())
             }
-            Output::EndMeter { call, reason, .. } => format!("meter: end {} {reason:?}", name(*call)),
+            Output::EndMeter { call, reason, .. } => {
+                format!("meter: end {} {reason:?}", name(*call))
+            }
             Output::OpenRoom { call, funded } => {
                 format!("relay: open {} {}", name(*call), funded.0)
             }

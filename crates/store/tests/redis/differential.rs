@@ -12,9 +12,12 @@ use units::{Coins, MicroCoins, Shard, UserId};
 const USERS: u8 = 3;
 const SLOTS: u8 = 3;
 
+/// A user, what was credited and settled, and the slots with what each took.
+type Named = (u8, Coins, Coins, Vec<(u8, Coins)>);
+
 #[derive(Clone, Debug)]
 enum Step {
-    Restore { epoch: Epoch, wallets: Vec<(u8, Coins, Coins, Vec<(u8, Coins)>)>, surplus: Surplus },
+    Restore { epoch: Epoch, wallets: Vec<Named>, surplus: Surplus },
     Debit { epoch: Epoch, debits: Vec<(u8, u8, u64, Mode)> },
     Credit { epoch: Epoch, user: u8, credited: Coins },
     Close { epoch: Epoch, closed: Vec<(u8, u8, Coins)> },

@@ -96,6 +96,8 @@ pub(crate) struct Bill {
 impl Bill {
     async fn shown_by(window: &Window) -> Self {
         window.until(&format!("{} !== null", crate::browser::element("receipt"))).await;
+        // After a crash the end may be known before the bill is.
+        window.until("coinline.session.ended?.receipt != null").await;
         let receipt: Value = window.value("coinline.session.ended.receipt").await;
         let number = |key: &str| receipt[key].as_u64().unwrap_or_else(|| panic!("{receipt}"));
         Self {

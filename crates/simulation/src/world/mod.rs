@@ -184,6 +184,10 @@ impl World {
     }
 
     fn start_meter(&mut self, n: usize) {
+        if self.meters[n].life.is_some() {
+            // One that was stopping was not done, and knows no more than one that was killed.
+            self.auditor.excuse(self.relay.carried.keys().copied());
+        }
         let ways = &self.ways[n];
         let id = MeterId(self.chance.id());
         let hot = FaultyHot {

@@ -108,8 +108,18 @@ impl Window {
 
     /// Waits for an element of the page by its `data-testid`, and taps it like a person.
     pub(crate) async fn tap(&self, id: &str) {
-        self.until(&format!("(e => e && e.checkVisibility() && !e.disabled)({})", element(id)))
-            .await;
+        // A sheet that still rises carries its buttons away from under the pointer.
+        let at_rest = format!(
+            "(async e => {{
+                if (!e?.checkVisibility() || e.disabled) return false;
+                const moves = (a) => a.effect?.target?.contains(e)
+                    && a.effect.getComputedTiming().endTime !== Infinity;
+                await Promise.all(document.getAnimations().filter(moves).map((a) => a.finished));
+                return true;
+            }})({})",
+            element(id)
+        );
+        self.until(&at_rest).await;
         self.page.find_element(selector(id)).await.unwrap().click().await.unwrap();
     }
 

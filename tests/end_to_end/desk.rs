@@ -47,14 +47,6 @@ impl Desk {
     pub(crate) async fn ring(&self, medium: &str) {
         self.fan.tap(&format!("call-{medium}-{HOST}")).await;
         self.fan.tap("quote-confirm").await;
-        // A click that falls into a redraw of the quote is lost: people tap again.
-        for _ in 0..3 {
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            if !self.fan.has("quote-confirm").await {
-                break;
-            }
-            self.fan.tap("quote-confirm").await;
-        }
         self.fan.call_is("ringing").await;
         self.host.until(&format!("{} !== null", crate::browser::element("incoming"))).await;
     }

@@ -153,14 +153,13 @@ impl Meter {
         self.evidence.resume(live.proven, live.records, live.seen_at - live.opened_at);
     }
 
-    pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted, last: bool) {
+    pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted) {
         self.evidence.count(now, counted);
-        self.last_report_in |= last;
-        // A room that is closed says nothing of who ended the call: that word may have died with
-        // the meter before.
-        if !last {
-            self.adopted_at = None;
-        }
+    }
+
+    /// The relay carries it: it is not over.
+    pub(crate) const fn is_carried(&mut self) {
+        self.adopted_at = None;
     }
 
     pub(crate) const fn no_more_reports(&mut self) {

@@ -336,11 +336,16 @@ impl Biller {
 
     fn count(&mut self, now: MonotonicMs, call: CallId, counted: Counted, last: bool) {
         if let Some(meter) = self.calls.get_mut(&call) {
-            meter.count(now, counted, last);
-            if !last {
+            meter.count(now, counted);
+            // A room that is closed says nothing of who ended the call: that word may have died
+            // with the meter before.
+            if last {
+                meter.no_more_reports();
+                self.endings_changed = true;
+            } else {
+                meter.is_carried();
                 self.adopted.remove(&call);
             }
-            self.endings_changed |= last;
         } else if !self.leases.is_alone() {
             self.others.counted(now, call, counted, last);
         }

@@ -51,15 +51,16 @@ impl Biller {
         }
     }
 
-    /// What was heard of a call before it came here.
+    /// What was heard of a call before it came here. Whether a relay still carries it, only its
+    /// next report says.
     pub(super) fn recall(&mut self, now: MonotonicMs, call: CallId) {
         let Some(heard) = self.others.take(call) else { return };
         let Some(meter) = self.calls.get_mut(&call) else { return };
         if let Some(counted) = heard.counted {
-            meter.count(now, counted, heard.last_report_in);
-            if !heard.last_report_in {
-                self.adopted.remove(&call);
-            }
+            meter.count(now, counted);
+        }
+        if heard.last_report_in {
+            meter.no_more_reports();
         }
         if let Some((reason, at)) = heard.ended {
             meter.end(now, reason, at);

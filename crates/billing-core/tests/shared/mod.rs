@@ -102,6 +102,22 @@ fn a_call_that_no_relay_knows_is_interrupted_at_what_is_durable() {
 }
 
 #[test]
+fn a_call_that_no_relay_knows_is_interrupted_also_after_a_lease_was_lost_meanwhile() {
+    let mut world = running();
+    report(&mut world, [3_000, 4_000]);
+    world.restart(settings(ElapsedMs::ZERO, SHARED));
+    world.pass(ElapsedMs(2_000));
+    world.store.elsewhere = Shard::all().collect();
+    let heard = world.pass(ElapsedMs(3_000));
+    assert_eq!((said(&heard, lost), world.biller.open_calls()), (1, 0));
+    // What it knew of the call, it had from the ledger: nobody has reported it.
+    world.store.elsewhere.clear();
+    world.pass(ElapsedMs(9_000));
+    let receipt = &world.store.receipts[&call(0)];
+    assert_eq!((receipt.reason, receipt.total()), (EndReason::Interrupted, coins(400_000)));
+}
+
+#[test]
 fn what_happened_while_nobody_held_the_shard_is_billed_by_who_takes_it() {
     let mut world = running();
     report(&mut world, [3_000]);

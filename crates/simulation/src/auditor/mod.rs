@@ -23,6 +23,9 @@ pub(crate) struct Auditor {
     told: BTreeMap<CallId, MicroCoins>,
     /// Calls of which what was told may be more than what is billed.
     excused: BTreeSet<CallId>,
+    /// Calls that another meter went on with from what was durable: what their wallet's other
+    /// charges took before the relay was heard again is gone (BILLING.md, rule 52).
+    retaken: BTreeSet<CallId>,
     /// Receipts that people hold.
     receipts: BTreeMap<CallId, MicroCoins>,
     /// Coins that were acknowledged: credits by id.
@@ -48,14 +51,28 @@ fn micro(coins: Coins) -> u64 {
 
 impl Auditor {
     /// People were told that a call had cost this much.
-    pub(crate) fn told(&mut self, call: CallId, charged: MicroCoins) -> Finding {
+    pub(crate) fn told(
+        &mut self,
+        call: CallId,
+        charged: MicroCoins,
+        balance: MicroCoins,
+    ) -> Finding {
         if self.excused.contains(&call) {
             return Ok(());
         }
         let most = self.told.entry(call).or_default();
-        ensure!(charged >= *most, "{call}: people saw the charge fall from {most} to {charged}");
+        let spent = balance == MicroCoins::ZERO && self.retaken.contains(&call);
+        ensure!(
+            charged >= *most || spent,
+            "{call}: people saw the charge fall from {most} to {charged}"
+        );
         *most = charged;
         Ok(())
+    }
+
+    /// Some meter went on with calls of another.
+    pub(crate) fn taken_over(&mut self) {
+        self.retaken.extend(self.told.keys());
     }
 
     /// A meter died after the relay had said its last of these calls, and before they were settled:
@@ -188,7 +205,12 @@ impl Auditor {
             ensure!(left == 0, "{call}: charged {charged} of {owed} with {left} in the wallet");
         }
         let told = self.told.get(&call).copied().unwrap_or_default().micro();
-        ensure!(charged >= told, "{call}: settled at {charged} after {told} had been told");
+        // Below what it is worth there is nothing left in the wallet, as was just seen.
+        let spent = charged < owed && self.retaken.contains(&call);
+        ensure!(
+            charged >= told || spent,
+            "{call}: settled at {charged} after {told} had been told"
+        );
         if let Some(held) = self.receipts.get(&call) {
             ensure!(held.micro() == charged, "{call}: a receipt of {held}, settled at {charged}");
         }

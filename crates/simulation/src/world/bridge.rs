@@ -3,7 +3,7 @@
 use super::{Event, Order, World};
 use crate::people::{self, Act};
 use crate::relay::Word;
-use billing_core::Output as MeterSays;
+use billing_core::{Notice, Output as MeterSays};
 use call_core::{
     Closing, Input as SignalingHears, MeterFact, Output as SignalingSays, Party, QuoteFacts,
     RelayFact, Request, Resume, Role, SocketId,
@@ -162,7 +162,7 @@ impl World {
                 remaining,
                 paused,
             } => {
-                self.auditor.told(call, charged)?;
+                self.auditor.told(call, charged, balance)?;
                 let proven = proven.media;
                 MeterFact::Metered {
                     call,
@@ -200,6 +200,10 @@ impl World {
                 if let Some(place) = self.direct.get(&call).copied() {
                     self.end_direct(now, call, place, reason);
                 }
+                return Ok(());
+            }
+            MeterSays::Notice(Notice::Adopted { .. }) => {
+                self.auditor.taken_over();
                 return Ok(());
             }
             MeterSays::Store(_)

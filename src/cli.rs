@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Token(TokenOptions),
     /// Work out what a call or a month costs, who gets which part, and how long a balance lasts.
     Quote(Box<QuoteOptions>),
-    /// Work every figure of the books out again; beside a running server or without one.
+    /// Work every balance, call and posting out again, beside a server or without one.
     Audit(AuditOptions),
     /// Check a call's signed receipt, without any server.
     #[command(subcommand)]

@@ -17,7 +17,7 @@ fn refusal(arguments: &[&str]) -> String {
 #[test]
 fn help_names_the_commands() {
     let help = String::from_utf8(coinline(&["--help"]).stdout).unwrap();
-    for word in ["serve", "token", "--config", "--listen"] {
+    for word in ["serve", "token", "audit", "--config", "--listen"] {
         assert!(help.contains(word), "no {word} in {help}");
     }
 }

@@ -18,7 +18,7 @@ mod postgres;
 mod redis;
 mod sqlite;
 
-pub use audit::{Difference, Rule};
+pub use audit::{Audited, Difference, Rule, audit};
 pub use flow::{Options, Sign, Store};
 pub use hot::{Debit, Debited, Hot, HotWallet, Mode, Slot, Surplus};
 pub use ledger::{

@@ -8,6 +8,8 @@ mod books;
 mod calls;
 #[path = "conformance/coins.rs"]
 mod coins;
+#[path = "conformance/evidence.rs"]
+mod evidence;
 #[path = "conformance/owners.rs"]
 mod owners;
 
@@ -53,6 +55,13 @@ macro_rules! backends {
                 a_gift_is_all_or_nothing
                 a_chargeback_takes_what_is_there_and_the_rest_is_owed
                 coins_are_spent_once_per_id
+            }
+            evidence {
+                evidence_that_is_written_again_is_there_once
+                evidence_that_was_tampered_with_is_found
+                a_signed_receipt_is_written_once
+                one_machine_is_durable_with_every_tick
+                a_higher_tier_is_posted_once_and_locked_by_the_next_call
             }
             owners {
                 a_shard_has_one_owner_at_a_time

@@ -65,14 +65,7 @@ impl Postgres {
     /// [`Error::Database`] if it can't be reached within 5 s, [`Error::Migration`] if it was
     /// written by a newer version.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        let options =
-            PgConnectOptions::from_str(url)?.application_name("coinline").options(SESSION);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_WITHIN)
-            .after_connect(|connection, _| Box::pin(wait_for_the_disk(connection)))
-            .connect_with(options)
-            .await?;
+        let pool = connect(options(url)?).await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&pool).await?;
         if fsync != "on" {
@@ -81,10 +74,32 @@ impl Postgres {
         Ok(Self { pool })
     }
 
+    /// Connects to read, beside servers that use the database; what would write is refused.
+    ///
+    /// # Errors
+    /// [`Error::Database`] if it can't be reached within 5 s.
+    pub async fn open_to_read(url: &str) -> Result<Self, Error> {
+        let options = options(url)?.options([("default_transaction_read_only", "on")]);
+        Ok(Self { pool: connect(options).await? })
+    }
+
     /// Waits for what is under way, then closes all connections.
     pub async fn close(self) {
         self.pool.close().await;
     }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, Error> {
+    Ok(PgConnectOptions::from_str(url)?.application_name("coinline").options(SESSION))
+}
+
+async fn connect(options: PgConnectOptions) -> Result<PgPool, Error> {
+    Ok(PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_WITHIN)
+        .after_connect(|connection, _| Box::pin(wait_for_the_disk(connection)))
+        .connect_with(options)
+        .await?)
 }
 
 impl Ledger for Postgres {

@@ -16,12 +16,7 @@ use units::Shard;
 const DIFFERS: u8 = 1;
 const CAN_NOT_RUN: u8 = 2;
 
-/// Works every balance, call and posting out again from what it rests on, and tells what differs.
-///
-/// It only reads, as of one moment, and may run beside servers: calls go on meanwhile. Hot balances
-/// are not looked at. Each difference is a line: whose, what is wrong, expected, found.
-///
-/// Exit code: 0 if nothing differs, 1 if something does, 2 if the audit can't run.
+/// `coinline audit --help` says the rest.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AuditOptions {
     /// Configuration (TOML) that names the database, and the key that signed receipts must bear;

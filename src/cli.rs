@@ -31,11 +31,16 @@ pub(crate) enum Command {
     Token(TokenOptions),
     /// Work out what a call or a month costs, who gets which part, and how long a balance lasts.
     Quote(Box<QuoteOptions>),
-    /// Work every balance, call and posting out again, beside a server or without one.
-    Audit(AuditOptions),
     /// Check a call's signed receipt, without any server.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Work every balance, call and posting out again from what it rests on, and tell what differs.
+    ///
+    /// It only reads, as of one moment, and may run beside servers: calls go on meanwhile. Hot
+    /// balances are not looked at. Each difference is a line: whose, what is wrong, expected, found.
+    ///
+    /// Exit code: 0 if nothing differs, 1 if something does, 2 if the audit can't run.
+    Audit(AuditOptions),
 }
 
 #[derive(Args, Clone, Debug, Default)]

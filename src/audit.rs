@@ -36,8 +36,8 @@ pub(crate) struct AuditOptions {
 /// Carries out `coinline audit`.
 pub(crate) fn run(options: &AuditOptions) -> ExitCode {
     match audited(options) {
-        Ok(audited) => {
-            say(&if options.json { for_programs(&audited) } else { for_people(&audited) });
+        Ok((audited, key)) => {
+            say(&if options.json { for_programs(&audited) } else { for_people(&audited, key) });
             if audited.differences.is_empty() { ExitCode::SUCCESS } else { DIFFERS.into() }
         }
         Err(error) => {
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &AuditOptions) -> ExitCode {
     }
 }
 
-fn audited(options: &AuditOptions) -> Result<Audited, Box<dyn Error>> {
+fn audited(options: &AuditOptions) -> Result<(Audited, Option<PublicKey>), Box<dyn Error>> {
     let config = Config::load(options.config.as_deref(), None)?;
     let named = options.database.clone().map(Database::from);
     let database = named.unwrap_or_else(|| config.store.database.clone());
@@ -67,7 +67,8 @@ fn audited(options: &AuditOptions) -> Result<Audited, Box<dyn Error>> {
         })
     };
     let outcome: Result<Audited, store::Error> = runtime.block_on(opened);
-    outcome.map_err(|source| CanNotRead { database: database.to_string(), source }.into())
+    let failed = |source| CanNotRead { database: database.to_string(), source };
+    Ok((outcome.map_err(failed)?, key))
 }
 
 /// The books can't be read.
@@ -110,7 +111,7 @@ async fn audit(
     audited
 }
 
-fn for_people(audited: &Audited) -> String {
+fn for_people(audited: &Audited, key: Option<PublicKey>) -> String {
     let counted = [
         (audited.wallets, "wallet"),
         (audited.calls, "call"),
@@ -127,7 +128,24 @@ fn for_people(audited: &Audited) -> String {
         n => number(n, "difference"),
     };
     lines.push(format!("{}: {outcome}", looked_at.join(", ")));
+    lines.push(signatures(audited, key));
     lines.join("\n")
+}
+
+/// What was compared of signed receipts, and what can't be.
+fn signatures(audited: &Audited, key: Option<PublicKey>) -> String {
+    let keys: Vec<String> = audited.keys.iter().map(ToString::to_string).collect();
+    let by = match (audited.documents, key) {
+        (0, _) => "no receipt is signed".to_owned(),
+        (_, Some(key)) => format!("signatures were compared with the configured key {key}"),
+        (_, None) => format!(
+            "signatures were checked with the key inside each receipt, as no key is configured; \
+             compare them with the published one: {}",
+            keys.join(", ")
+        ),
+    };
+    let unsigned = number(audited.unsigned, "call");
+    format!("{by}; {unsigned} ended without a signed receipt")
 }
 
 fn number(n: u64, what: &str) -> String {
@@ -149,6 +167,8 @@ fn for_programs(audited: &Audited) -> String {
         "postings": audited.postings,
         "evidence_records": audited.records,
         "documents": audited.documents,
+        "unsigned": audited.unsigned,
+        "keys": audited.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "differences": differences,
     })
     .to_string()

@@ -21,7 +21,7 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use tracing::info;
+use tracing::{info, warn};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -212,6 +212,12 @@ impl Process {
         whole: bool,
     ) -> Result<Needs<'a>, Box<dyn Error>> {
         let key = config.receipts.signing_key(config.mode, config.store.folder())?;
+        if key.is_none() {
+            warn!(
+                "receipts are not signed, so nobody can prove what a call cost: \
+                 set receipts.key_file"
+            );
+        }
         Ok(Needs {
             config: config.billing_meter,
             shares: config.shares.as_ref(),

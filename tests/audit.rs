@@ -118,6 +118,9 @@ fn exact(database: &str) {
         assert!(said.contains(counted), "{counted:?} is missing in {said}");
     }
     assert!(said.contains("1 signed receipt: nothing differs"), "{said}");
+    let key = SigningKey::from_seed(&[7; 32]).public();
+    let signatures = format!("compare them with the published one: {key}; 0 calls ended without");
+    assert!(said.contains(&signatures), "{said}");
     let (json, code) = told(database);
     assert_eq!((code, &json["exact"], &json["calls"]), (0, &Value::Bool(true), &1.into()));
 }

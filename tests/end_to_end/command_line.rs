@@ -67,6 +67,30 @@ fn production_refuses_to_start_without_secrets() {
     assert!(missing.contains("/nonexistent.toml"), "{missing}");
 }
 
+/// The relay's address is taken, which ends the process.
+#[test]
+fn production_without_a_key_of_receipts_says_that_they_are_not_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let [secret, database, config, key] =
+        ["secret", "books.db", "coinline.toml", "key"].map(|name| folder.path().join(name));
+    std::fs::write(&secret, "s".repeat(48)).unwrap();
+    std::fs::write(&key, [7; 32]).unwrap();
+    let toml = format!(
+        "mode = \"production\"\nauth.key = \"live\"\nauth.secret_file = {secret:?}\n\
+         store.database = {database:?}\nmedia_relay.listen = \"{}\"\n\
+         signaling.listen = \"127.0.0.1:0\"\n",
+        taken.local_addr().unwrap()
+    );
+    let signed = format!("{toml}receipts.key_file = {key:?}\n");
+    for (toml, warns) in [(toml, true), (signed, false)] {
+        std::fs::write(&config, toml).unwrap();
+        let said = refusal(&["serve", "--config", config.to_str().unwrap()]);
+        let warned = said.contains("receipts are not signed") && said.contains("key_file");
+        assert_eq!(warned, warns, "{said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_keeps_balances_over_restarts_and_stops_in_good_order() {
     let _turn = turn().await;

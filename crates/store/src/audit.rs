@@ -59,7 +59,7 @@ pub async fn audit<L: Ledger>(
             let evidence = tx.evidence(call.live.call).await?;
             audit.evidence(call, &evidence);
             let document = tx.document(call.live.call).await?;
-            audit.document(call, document.as_deref(), key);
+            audit.document(call, &evidence, document.as_deref(), key);
         }
         seen(shard, &audit.done);
     }
@@ -350,12 +350,27 @@ impl Audit {
         self.at_most(Rule::EvidenceAgrees, id, charged, signed(last.charged));
     }
 
-    /// A signed document is right in itself and says what the ledger says.
-    fn document(&mut self, call: &CallRow, document: Option<&str>, key: Option<PublicKey>) {
-        let Some(document) = document else { return };
+    /// A signed document is right in itself, its signature that of the key inside it (of `key`, if
+    /// there is one), and says what the ledger says, record by record. Where a crash took the last
+    /// records, a closing one follows.
+    fn document(
+        &mut self,
+        call: &CallRow,
+        evidence: &[EvidenceRecord],
+        document: Option<&str>,
+        key: Option<PublicKey>,
+    ) {
+        let Some(document) = document else {
+            self.done.unsigned += u64::from(call.end.is_some());
+            return;
+        };
         self.done.documents += 1;
-        let said = verify(document, key).ok().map(|verified| verified.receipt);
-        let same = said.is_some() && said == call.receipt();
+        let same = verify(document, key).is_ok_and(|said| {
+            self.done.keys.insert(said.key);
+            let closing = said.records.len().saturating_sub(evidence.len());
+            let receipt = call.receipt() == Some(said.receipt);
+            receipt && closing <= 1 && said.records.starts_with(evidence)
+        });
         self.same(Rule::DocumentAgrees, call.live.call, 1, i128::from(same));
     }
 

@@ -1,6 +1,8 @@
 //! What an audit looked at and what it found, in words for people and names for programs.
 
 use crate::ShardRows;
+use billing_core::receipt::PublicKey;
+use std::collections::BTreeSet;
 use std::fmt;
 use units::MicroCoins;
 
@@ -123,6 +125,11 @@ pub struct Audited {
     pub records: u64,
     /// Signed receipts.
     pub documents: u64,
+    /// Calls that have ended without one. Whether they should have one the ledger can't tell: it
+    /// does not know since when receipts are signed.
+    pub unsigned: u64,
+    /// Whose signatures the right ones bear.
+    pub keys: BTreeSet<PublicKey>,
     /// In the order of shards; hosts' months last.
     pub differences: Vec<Difference>,
 }

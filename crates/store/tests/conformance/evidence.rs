@@ -35,10 +35,13 @@ pub(crate) async fn evidence_that_is_written_again_is_there_once<H: Hot, L: Ledg
     agree(&store).await;
 }
 
+/// What somebody does to a record.
+type Forgery = fn(&mut EvidenceRecord);
+
 pub(crate) async fn evidence_that_was_tampered_with_is_found<H: Hot, L: Ledger>(pair: Pair<H, L>) {
     let store = pair.holding().await;
     store.credit(&credit("a", 0, "10")).await.unwrap();
-    let fakes: [(fn(&mut EvidenceRecord), Rule); 5] = [
+    let fakes: [(Forgery, Rule); 5] = [
         (|last| last.charged = coins("9"), Rule::RecordWithinPlan),
         (|last| last.charged = coins("0"), Rule::EvidenceGrows),
         (|last| last.at = ElapsedMs(1), Rule::EvidenceGrows),

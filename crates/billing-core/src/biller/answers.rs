@@ -153,6 +153,8 @@ impl Biller {
                     meter.posted(true);
                 }
             }
+            // Its opening is on the way to the store.
+            Settled::Unknown(_) if self.calls.get(&call).is_some_and(Meter::is_opening) => {}
             Settled::Unknown(_) => {
                 let retracted = self.calls.get(&call).is_some_and(Meter::is_retracted);
                 if self.forget(call) && !retracted {

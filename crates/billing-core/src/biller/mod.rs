@@ -324,7 +324,9 @@ impl Biller {
             self.ended.insert(call);
             self.endings_changed = true;
         } else if self.is_ours(&fan).is_ok() {
-            // Settled before, or never opened: the store knows, and settling again posts nothing.
+            // Settled before, or not opened yet: the store knows, and settling again posts nothing.
+            // An opening that was overtaken by its end is ended when it comes.
+            self.others.ended(now, call, reason, at);
             let target = Target { call, fan, charge: MicroCoins::ZERO, proven: Proven::ZERO };
             let end = Some(crate::End { reason, at });
             let settlement = Settlement { target, end, evidence: Vec::new() };

@@ -137,6 +137,18 @@ fn what_happened_while_nobody_held_the_shard_is_billed_by_who_takes_it() {
 }
 
 #[test]
+fn an_end_that_overtakes_its_opening_ends_it() {
+    let mut world = World::with(settings(ElapsedMs::ZERO, SHARED));
+    world.feed(credit(0, 0, 1_000_000_000));
+    world.feed(ended(0, EndReason::HungUpByFan));
+    world.feed(open(0, rate()));
+    world.pass(ElapsedMs(6_000));
+    assert_eq!(world.biller.open_calls(), 0);
+    let receipt = &world.store.receipts[&call(0)];
+    assert_eq!((receipt.reason, receipt.total()), (EndReason::HungUpByFan, coins(0)));
+}
+
+#[test]
 fn a_meter_stops_by_itself_before_its_lease_ends() {
     let mut world = running();
     report(&mut world, [1_000]);

@@ -15,7 +15,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -105,6 +105,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut is_due = true;
+    // From the last frame, not from the last ring: other peers' traffic rings as well.
+    let mut heartbeat = pin!(sleep(HEARTBEAT));
     loop {
         let mut rung = pin!(post.bell.notified());
         // From here on no ring is missed.
@@ -120,9 +122,13 @@ where
             frame.push_str("]}");
             sink.send(Message::text(frame)).await.map_err(Box::new)?;
             is_due = false;
+            heartbeat.set(sleep(HEARTBEAT));
             continue;
         }
-        is_due = timeout(HEARTBEAT, rung).await.is_err();
+        tokio::select! {
+            () = rung => {}
+            () = &mut heartbeat => is_due = true,
+        }
     }
 }
 

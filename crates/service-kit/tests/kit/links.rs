@@ -36,6 +36,7 @@ fn kind() -> Kind<Word, Word> {
 
 /// A process, as far as links know.
 struct Process {
+    registry: Registry,
     network: Network,
     readiness: Readiness,
 }
@@ -53,7 +54,8 @@ impl Process {
             clock: Clock::start(),
             readiness: readiness.clone(),
         };
-        Self { network: Network::new(settings, &Registry::new()).unwrap(), readiness }
+        let registry = Registry::new();
+        Self { network: Network::new(settings, &registry).unwrap(), registry, readiness }
     }
 
     /// A process that listens at a free port, with one door.
@@ -66,6 +68,14 @@ impl Process {
 
     fn dial(&mut self, at: SocketAddr) -> Link<Word, Word> {
         self.network.dial("link", format!("ws://{at}").parse().unwrap(), "door", kind())
+    }
+
+    /// How many connections its links have had.
+    fn connections(&self) -> u64 {
+        let families = self.registry.gather();
+        let named = families.iter().filter(|family| family.name() == "link_connections_total");
+        let counts = named.flat_map(|family| family.get_metric());
+        counts.map(|metric| metric.get_counter().value() as u64).sum()
     }
 
     async fn is_ready(&self) {
@@ -141,6 +151,21 @@ async fn everybody_hears_everything_and_is_heard() {
     }
     heard.sort_by_key(|word| format!("{word:?}"));
     assert_eq!(heard, [0, 1, 2].map(Word::Command));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_peer_beside_a_busy_one_stays_connected() {
+    let (_process, mut hub, at) = Process::listening("hub").await;
+    let mut dialers = [Process::new("quiet"), Process::new("busy")];
+    let [_quiet, busy] = dialers.each_mut().map(|process| process.dial(at));
+    dialers[0].is_ready().await;
+    // For longer than a silence may be.
+    for n in 0..120 {
+        say(&busy, [n]);
+        assert_eq!(next(&mut hub).await, Word::Command(n));
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(dialers[0].connections(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 use crate::config::{Demo, decimal};
 use crate::hub::Message;
 use crate::problem::Problem;
-use crate::routes::{Desk, ask_meter};
+use crate::routes::{Desk, ask_meter, ask_meter_within};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Request, State};
@@ -15,12 +15,18 @@ use futures::future::try_join_all;
 use protocol::token::Role;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use units::{MicroCoins, UserId};
 
 /// How long a demo token is good for, in seconds: a day of trying things out.
 const TOKEN_SECONDS: u64 = 24 * 60 * 60;
 /// The most that one request adds. Enough for hours of any call, and far from a wallet's limit.
 const CREDIT_MAX: MicroCoins = MicroCoins::coins(1_000);
+/// How long to wait for a balance before it is asked for again.
+const ASK_AGAIN_EVERY: Duration = Duration::from_secs(1);
+/// How often a balance is asked for: for longer than a dead meter's lease stands (10 s), and the
+/// 2.5 s in which another one notices. More would keep a page waiting while no meter is there.
+const ASKED_AT_MOST: u32 = 15;
 /// Longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 64;
 
@@ -56,17 +62,31 @@ pub(crate) async fn people(State(desk): State<Arc<Desk>>) -> Result<Json<People>
     let demo = demo(&desk)?;
     let exp = desk.clock.unix().0 / 1_000 + TOKEN_SECONDS;
     let people = demo.users.iter().map(async |user| {
-        let id = user.id.clone();
-        let ask = |answer| Message::Balance { user: id, answer };
         Ok::<_, Problem>(Person {
             id: user.id.clone(),
             name: user.name.clone(),
             role: user.role,
             token: desk.token_key.sign(&user.id, &user.name, user.role, exp),
-            balance_micro: ask_meter(&desk, ask).await?,
+            balance_micro: balance(&desk, &user.id).await?,
         })
     });
     Ok(Json(People { people: try_join_all(people).await? }))
+}
+
+/// A balance, asked for again while its wallet goes from one meter to another and nobody answers.
+async fn balance(desk: &Desk, user: &UserId) -> Result<MicroCoins, Problem> {
+    let mut again = tokio::time::interval(ASK_AGAIN_EVERY);
+    let mut tries = 0;
+    loop {
+        again.tick().await;
+        tries += 1;
+        let ask = |answer| Message::Balance { user: user.clone(), answer };
+        match ask_meter_within(ASK_AGAIN_EVERY, desk, ask).await {
+            Err(_) if tries < ASKED_AT_MOST && !desk.shutdown.is_requested() => {}
+            Err(problem) => return Err(problem),
+            Ok(balance) => return Ok(balance),
+        }
+    }
 }
 
 /// `POST /v1/demo/credit`

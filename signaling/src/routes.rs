@@ -20,6 +20,7 @@ use serde::Deserialize;
 use service_kit::{Clock, Shutdown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -37,7 +38,7 @@ pub(crate) struct Desk {
     pub(crate) receipt_key: Option<String>,
     allowed_origins: Vec<String>,
     sockets: AtomicU64,
-    shutdown: Shutdown,
+    pub(crate) shutdown: Shutdown,
 }
 
 impl Desk {
@@ -191,11 +192,20 @@ pub(crate) async fn ask_meter<T>(
     desk: &Desk,
     ask: impl FnOnce(oneshot::Sender<Result<T, ErrorCode>>) -> Message,
 ) -> Result<T, Problem> {
+    ask_meter_within(ANSWER_TIMEOUT, desk, ask).await
+}
+
+/// Asks the meter by way of the hub, and waits that long at most.
+pub(crate) async fn ask_meter_within<T>(
+    patience: Duration,
+    desk: &Desk,
+    ask: impl FnOnce(oneshot::Sender<Result<T, ErrorCode>>) -> Message,
+) -> Result<T, Problem> {
     let unavailable = |code| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code);
     let (answer, answered) = oneshot::channel();
     let sent = desk.hub.send(ask(answer)).await;
     sent.map_err(|_| unavailable(ErrorCode::ServerDraining))?;
-    match timeout(ANSWER_TIMEOUT, answered).await {
+    match timeout(patience, answered).await {
         Ok(Ok(answer)) => answer.map_err(unavailable),
         Ok(Err(_)) | Err(_) => Err(unavailable(ErrorCode::BillingUnavailable)),
     }

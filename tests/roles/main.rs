@@ -13,7 +13,7 @@ use test_servers::{Postgres, Redis, RedisOptions};
 use units::Medium;
 
 /// Two video calls at 6.00 per minute that their fans hang up after some seconds.
-async fn call(url: &str) -> Report {
+async fn call(folder: &Folder, url: &str) -> Report {
     let options = Options {
         calls: 2,
         talk: Duration::from_secs(4),
@@ -22,7 +22,8 @@ async fn call(url: &str) -> Report {
         ramp: Duration::ZERO,
         target: Target::Running { server: url.parse().unwrap(), accounts: Accounts::Demo },
     };
-    calls::run(&options, &ProgressBar::hidden()).await.unwrap()
+    let report = calls::run(&options, &ProgressBar::hidden()).await;
+    report.unwrap_or_else(|error| panic!("{error}\n{}", folder.logs()))
 }
 
 /// Redis and PostgreSQL, and the options that name them.
@@ -44,7 +45,7 @@ async fn three_processes_on_redis_and_postgresql_bill_exactly_and_stop_in_good_o
     for process in [&signaling, &relay, &meter] {
         process.is_ready().await;
     }
-    let report = call(&signaling.said).await;
+    let report = call(&folder, &signaling.said).await;
     assert!(report.is_exact(), "{report}\n{}", folder.logs());
     assert_eq!(report.calls.len(), 2);
 
@@ -52,7 +53,7 @@ async fn three_processes_on_redis_and_postgresql_bill_exactly_and_stop_in_good_o
     assert!(meter.stop().await.success(), "{}", folder.logs());
     let mut meter = Process::start(&folder, "billing-meter", &stores).await;
     meter.is_ready().await;
-    let report = call(&signaling.said).await;
+    let report = call(&folder, &signaling.said).await;
     assert!(report.is_exact(), "{report}\n{}", folder.logs());
 
     for process in [&mut signaling, &mut meter, &mut relay] {
@@ -67,7 +68,7 @@ async fn one_process_on_redis_and_postgresql_bills_exactly_also_after_redis_lost
     let mut server = Process::start(&folder, "all", &stores).await;
     server.is_ready().await;
     for _ in 0..2 {
-        let report = call(&server.said).await;
+        let report = call(&folder, &server.said).await;
         assert!(report.is_exact(), "{report}\n{}", folder.logs());
         redis.ask("FLUSHALL").unwrap();
     }
@@ -102,7 +103,7 @@ async fn calls_end_with_the_relay_and_are_billed_up_to_what_it_carried() {
     };
     let (report, stopped) = tokio::join!(calling, stopping);
     assert!(stopped.success(), "{}", folder.logs());
-    let report = report.unwrap();
+    let report = report.unwrap_or_else(|error| panic!("{error}\n{}", folder.logs()));
     assert!(report.is_exact(), "{report}\n{}", folder.logs());
     let evidence = report.calls[0].evidence.as_ref().unwrap();
     assert_eq!(evidence.fan.reason, protocol::client::EndReason::Interrupted);

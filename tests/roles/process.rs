@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    /// With a demo of so many fans and hosts.
+    /// With a demo of so many fans and hosts. What breaks off early is not given back: bills are
+    /// what these tests look at.
     pub(crate) fn new(pairs: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [signaling, relay] = [free_port(), free_port()];
@@ -26,6 +27,7 @@ impl Folder {
              store.database = {}\n\
              signaling.listen = \"127.0.0.1:0\"\n\
              media_relay.listen = \"127.0.0.1:0\"\n\
+             credits.early_drop.on = false\n\
              [links]\n\
              signaling = \"ws://127.0.0.1:{signaling}\"\n\
              relay = \"ws://127.0.0.1:{relay}\"\n",
@@ -69,8 +71,8 @@ impl Process {
     /// Starts `role`, or "all", and waits until it is up.
     pub(crate) async fn start(folder: &Folder, role: &str, options: &[String]) -> Self {
         let path = folder.0.path();
-        let log = std::fs::File::options().create(true).append(true);
-        let log = { log }.open(path.join(format!("{role}.log"))).unwrap();
+        let log_at = path.join(format!("{role}.log"));
+        let log = std::fs::File::options().create(true).append(true).open(log_at).unwrap();
         let operations = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_coinline"));
         command.arg("serve").arg("--config").arg(path.join("coinline.toml")).args(options);

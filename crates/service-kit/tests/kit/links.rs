@@ -70,22 +70,31 @@ impl Process {
         self.network.dial("link", format!("ws://{at}").parse().unwrap(), "door", kind())
     }
 
-    /// How many connections its links have had.
-    fn connections(&self) -> u64 {
+    /// What one of its metrics counted, over all links.
+    fn counted(&self, metric: &str) -> f64 {
         let families = self.registry.gather();
-        let named = families.iter().filter(|family| family.name() == "link_connections_total");
+        let named = families.iter().filter(|family| family.name() == metric);
         let counts = named.flat_map(|family| family.get_metric());
-        counts.map(|metric| metric.get_counter().value() as u64).sum()
+        counts.map(|metric| metric.get_counter().get_value()).sum()
+    }
+
+    /// How many connections its links have had.
+    fn connections(&self) -> f64 {
+        self.counted("link_connections_total")
     }
 
     async fn is_ready(&self) {
-        let ready = async {
-            while !self.readiness.reasons().is_empty() {
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(PATIENCE, ready).await.unwrap();
+        until(|| self.readiness.reasons().is_empty()).await;
     }
+}
+
+async fn until(reached: impl Fn() -> bool) {
+    let look = async {
+        while !reached() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, look).await.unwrap();
 }
 
 async fn next(link: &mut Link<Word, Word>) -> Word {
@@ -165,7 +174,7 @@ async fn a_quiet_peer_beside_a_busy_one_stays_connected() {
         assert_eq!(next(&mut hub).await, Word::Command(n));
         sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(dialers[0].connections(), 1);
+    assert!(dialers[0].connections() < 1.5, "{} connections", dialers[0].connections());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,13 +213,13 @@ async fn a_peer_that_restarts_gets_what_it_had_not_acknowledged_and_is_known_to_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_reaches_a_service_that_has_ended_is_left_to_its_next_run() {
-    let (_listener, left, at) = Process::listening("left").await;
+    let (listener, left, at) = Process::listening("left").await;
     let mut dialer = Process::new("right");
     let Link { outgoing, incoming } = dialer.dial(at);
     dialer.is_ready().await;
     drop(incoming);
     say(&left, [1]);
-    sleep(Duration::from_millis(200)).await;
+    until(|| listener.counted("link_sent_messages_total") > 0.5).await;
     drop(outgoing);
     dialer.network.close().await;
     let mut dialer = Process::new("right");

@@ -375,9 +375,10 @@ impl Meter {
             return;
         }
         let at = self.evidence.provable();
-        let picture = self.evidence.picture();
-        let video = if picture { at.video + CHANGE_LEAD } else { at.video };
-        let from = self.plan.change_from(Proven { media: at.media + CHANGE_LEAD, video });
+        // The camera may come on meanwhile.
+        let from = self
+            .plan
+            .change_from(Proven { media: at.media + CHANGE_LEAD, video: at.video + CHANGE_LEAD });
         let n = self.plan.changes.last().map_or(1, |change| change.n + 1);
         let change = Change { n, from, rates };
         let mut ahead = self.plan.clone();

@@ -163,7 +163,8 @@ impl Relay {
                 None
             }
             None => {
-                let counted = self.carried.get(&call).copied().unwrap_or_default();
+                // An order to open it that comes later was overtaken.
+                let counted = *self.carried.entry(call).or_default();
                 Some(Word::Counted { call, counted, last: true })
             }
         }

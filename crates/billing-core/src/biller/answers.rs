@@ -289,7 +289,7 @@ impl Biller {
                     meter.change_failed();
                 }
             }
-            Command::Reconcile => self.reconciling = false,
+            Command::Reconcile => self.reconcile_failed(now),
             Command::Credit { request, .. }
             | Command::Spend { request, .. }
             | Command::Read(Question::Quote { request, .. } | Question::Balance { request, .. }) => {

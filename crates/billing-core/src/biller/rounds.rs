@@ -22,7 +22,16 @@ const BILLS_AT_ONCE: usize = 1_000;
 /// show a difference later.
 const RECONCILE_EVERY: ElapsedMs = ElapsedMs(10_000);
 
+/// When to compare again after that failed. Later would leave gifts longer under way whose writing
+/// was interrupted; sooner would load a store that is in trouble.
+const RECONCILE_AGAIN: ElapsedMs = ElapsedMs(1_000);
+
 impl Biller {
+    pub(super) fn reconcile_failed(&mut self, now: MonotonicMs) {
+        self.reconciling = false;
+        self.next_reconcile = now + RECONCILE_AGAIN;
+    }
+
     pub(super) fn back_off(&mut self, now: MonotonicMs) {
         self.totals.store_failures += 1;
         // Commands of one round that fail together are one failure.

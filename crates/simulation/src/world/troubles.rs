@@ -33,6 +33,10 @@ impl World {
             }
             Fault::RelayCrash => {
                 self.relay.crash(&self.trace);
+                if self.meters.iter().any(|meter| meter.life.is_none()) {
+                    // What the dead meter had heard since its last checkpoint, nobody has now.
+                    self.auditor.excuse(self.relay.carried.keys().copied());
+                }
                 self.connected.clear();
                 // The new process tells whoever is connected that it knows of no rooms.
                 let restarted = call_core::Input::Relay(call_core::RelayFact::Restarted);

@@ -11,6 +11,7 @@
 mod accounts;
 pub mod audit;
 pub mod calls;
+pub mod debits;
 mod media_connection;
 mod media_sink;
 mod media_source;

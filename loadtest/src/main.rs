@@ -4,6 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use loadtest::calls::{self, Options, Target};
+use loadtest::debits::{self, DebitsArgs};
 use loadtest::settle::{self, SettleArgs};
 use loadtest::{Accounts, Endpoint, Report};
 use protocol::token::TokenKey;
@@ -42,6 +43,11 @@ enum Scenario {
     /// whether the goals were reached. Exit code: 0 if they were, 1 if not, 2 if nothing could be
     /// measured.
     Settle(SettleArgs),
+    /// Measures how fast Redis takes complete debits, beside a bare DECRBY.
+    ///
+    /// Starts Redis servers of its own. The last line holds the ratios. Exit code: 0 if all goals
+    /// were reached, 1 if not, 2 if nothing could be measured or an answer was wrong.
+    Debits(DebitsArgs),
 }
 
 #[derive(Args)]
@@ -117,6 +123,7 @@ async fn main() -> ExitCode {
     let outcome = match &cli.scenario {
         Scenario::Calls(args) => make_calls(args, &cli.log).await,
         Scenario::Settle(args) => measure_settling(args, &cli.log).await,
+        Scenario::Debits(args) => measure_debits(args, &cli.log).await,
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -172,6 +179,23 @@ async fn measure_settling(args: &SettleArgs, log: &str) -> Result<bool, Box<dyn 
     let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
     writeln!(std::io::stdout(), "{text}")?;
     Ok(report.is_reached())
+}
+
+/// Whether all goals were reached.
+async fn measure_debits(args: &DebitsArgs, log: &str) -> Result<bool, Box<dyn Error>> {
+    service_kit::telemetry::start(log, service_kit::telemetry::LogFormat::Text)?;
+    let progress = progress_bar(debits::progress_length(args), "steps")?;
+    let report: Result<_, Box<dyn Error>> = tokio::select! {
+        report = debits::run(args, &progress) => report.map_err(Into::into),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.map_or_else(|error| Err(error.into()), |()| Err("interrupted".into()))
+        }
+    };
+    progress.finish_and_clear();
+    let report = report?;
+    let text = if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(report.misses().is_empty())
 }
 
 fn progress_bar(length: u64, unit: &str) -> Result<ProgressBar, indicatif::style::TemplateError> {

@@ -199,7 +199,7 @@ impl Redis {
     }
 
     /// Sends one command, its words parted by spaces, and returns the answer's text: the first line
-    /// as it is, or what a bulk answer holds.
+    /// as it is, or what a bulk answer holds, with U+FFFD for what is no text.
     ///
     /// # Errors
     /// When the server can't be reached, or does not answer in time.
@@ -215,9 +215,9 @@ impl Redis {
         else {
             return Ok(line.to_owned());
         };
-        let mut text = String::new();
-        answer.take(length).read_to_string(&mut text)?;
-        Ok(text)
+        let mut bytes = Vec::new();
+        answer.take(length).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn command_ok(&self, command: &str) -> Result<(), Error> {

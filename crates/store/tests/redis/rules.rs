@@ -1,7 +1,7 @@
 //! What the random sequences do not reach: the largest amounts, many wallets, broken records.
 
 use crate::wallets::{FIRST, coins, debit, done, neighbours, raise, slot, wallet};
-use store::{Debited, Epoch, Error, Hot, Mode, Redis, Surplus};
+use store::{Debit, Debited, Epoch, Error, Hot, Mode, Redis, Slot, Surplus};
 use test_servers::{Cluster, Engine, Redis as Server, RedisOptions};
 use units::{Coins, Shard, UserId};
 
@@ -9,6 +9,45 @@ async fn started() -> (Server, Redis) {
     let server = Server::start(RedisOptions::default()).unwrap();
     let redis = Redis::one(&server.url()).unwrap();
     (server, redis)
+}
+
+/// A record as a quoted word of the protocol's inline commands: `version`, `paid` coins credited,
+/// nothing else but an empty slot.
+fn record(version: u8, paid: u64, slot: Slot) -> String {
+    let mut bytes = vec![version];
+    bytes.extend_from_slice(&paid.to_be_bytes()[1..]);
+    bytes.extend_from_slice(&[0; 21]);
+    bytes.extend_from_slice(slot.0.as_bytes());
+    bytes.extend_from_slice(&[0; 14]);
+    let escaped: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    format!("\"{escaped}\"")
+}
+
+#[tokio::test]
+async fn each_mode_takes_its_coins_in_its_order() {
+    let (_server, redis) = started().await;
+    let (shard, users) = neighbours(1);
+    // Of 6 paid and 4 promo coins.
+    for (mode, target, paid, promo) in [
+        (Mode::UpTo, 3, 0, 3),
+        (Mode::UpTo, 5, 1, 4),
+        (Mode::UpTo, 11, 6, 4),
+        (Mode::AllOrNothing, 10, 6, 4),
+        (Mode::AllOrNothing, 11, 0, 0),
+        (Mode::TakeBack, 3, 3, 0),
+        (Mode::TakeBack, 7, 6, 1),
+        (Mode::TakeBack, 11, 6, 4),
+    ] {
+        let fresh = [wallet(&users[0], coins(6, 4), &[(slot(1), Coins::ZERO)])];
+        redis.restore(shard, FIRST, &fresh, Surplus::Drop).await.unwrap();
+        let asked = Debit { mode, ..debit(&users[0], slot(1), target) };
+        let found = redis.debit(shard, FIRST, &[asked]).await.unwrap();
+        assert_eq!(
+            found,
+            [done(coins(paid, promo), coins(6 - paid, 4 - promo))],
+            "{mode:?} {target}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -84,19 +123,21 @@ async fn a_broken_record_stops_its_wallet_alone_until_it_is_restored() {
     let wallets = [0, 1].map(|n| wallet(&users[n], coins(9, 0), &[(slot(1), Coins::ZERO)]));
     let debits = [0, 1].map(|n| debit(&users[n], slot(1), 4));
     let sound = done(coins(4, 0), coins(5, 0));
-    let other_version = format!("\"\\x02{}\"", "\\x00".repeat(58));
-    let too_much = format!("\"\\x01\\xff{}\"", "\\x00".repeat(57));
+    // These hold the slot that is asked for, so nothing but the check itself keeps them.
+    let other_version = record(2, 9, slot(1));
+    // The next number that a script can tell from the largest.
+    let too_much = record(1, (1 << 53) + 2, slot(1));
     for broken in ["x", "\"\"", &"y".repeat(59), &"y".repeat(600), &other_version, &too_much] {
         redis.restore(shard, FIRST, &wallets, Surplus::Drop).await.unwrap();
         let write = format!("HSET {{{shard}}} {} {broken}", users[0]);
         assert_eq!(server.ask(&write).unwrap(), ":0", "{broken}");
-        let stored = server.ask(&format!("HGET {{{shard}}} {}", users[0])).ok();
+        let stored = server.ask(&format!("HGET {{{shard}}} {}", users[0])).unwrap();
         let debited = redis.debit(shard, FIRST, &debits).await.unwrap();
         assert_eq!(debited, [Debited::Corrupt, sound], "{broken}");
         assert!(matches!(redis.wallet(&users[0]).await, Err(Error::Corrupt { .. })), "{broken}");
         redis.credit(shard, FIRST, &users[0], coins(20, 0)).await.unwrap();
         redis.close(shard, FIRST, &[(users[0].clone(), slot(1), coins(4, 0))]).await.unwrap();
-        let after = server.ask(&format!("HGET {{{shard}}} {}", users[0])).ok();
+        let after = server.ask(&format!("HGET {{{shard}}} {}", users[0])).unwrap();
         assert_eq!(after, stored, "what can't be read is not touched");
         let funds = redis.restore(shard, FIRST, &wallets[..1], Surplus::Keep).await.unwrap();
         assert_eq!(funds, [coins(9, 0)]);

@@ -7,6 +7,7 @@ use service_kit::Clock;
 use std::sync::Arc;
 use store::Redis;
 use test_servers::Redis as Server;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use units::MonotonicUs;
 
@@ -23,13 +24,16 @@ pub(super) async fn measure(
     let (shards, before) = (calls.shards() as u64, calls.ticks());
     let cpu = cpu_ms(server)?;
     let start = clock.now_us().0;
+    // A shard's next debits wait for the answer to its last ones: else they might overtake them.
+    let turns: Arc<Vec<Mutex<()>>> = Arc::new((0..shards).map(|_| Mutex::default()).collect());
     let mut under_way = JoinSet::new();
     for second in 0..u64::from(seconds) {
         for place in 0..calls.shards() {
             let due = start + second * SECOND_US + place as u64 * SECOND_US / shards;
             tokio::time::sleep_until(clock.instant_at(MonotonicUs(due)).into()).await;
-            let (hot, calls) = (hot.clone(), calls.clone());
+            let (hot, calls, turns) = (hot.clone(), calls.clone(), turns.clone());
             under_way.spawn(async move {
+                let _turn = turns[place].lock().await;
                 let debited = calls.debit(&hot, place, before + 1 + second).await;
                 debited.map(|()| clock.now_us().0 - due)
             });

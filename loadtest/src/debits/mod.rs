@@ -1,40 +1,26 @@
-//! How fast hot balances take debits: a complete one (fence, clamp, promo coins before paid ones,
-//! slots) beside a bare `DECRBY`, which is as little as a server can do.
-//!
-//! Servers of its own run on the first processor, this program on the second. Each figure is per
-//! second of the server's processor time, and stands beside the floor's of the same run, measured
-//! in turn with it: so the machine's speed and its other work cancel out in the ratio. Every answer
-//! is held against an amount that is computed here.
+//! How fast a tick's debits are taken: one cumulative charge per live call and second, each beside
+//! the least that the database below could do for it.
 
-mod calls;
-mod floor;
-mod paced;
-mod report;
-mod saturated;
+pub mod redis;
+pub mod sqlite;
 
-pub use report::{DebitsReport, PacedReport, SaturatedReport};
-
-use calls::Calls;
-use clap::Args;
-use indicatif::ProgressBar;
-use std::process::Command;
-use store::Redis;
-use test_servers::{AppendOnly, Redis as Server, RedisOptions};
-
-/// The server's processor, and this program's.
-const SERVER_CORE: usize = 0;
-const CLIENT_CORE: usize = 1;
+use clap::{Args, ValueEnum};
 
 /// What to measure with.
 #[derive(Args, Clone, Debug)]
 pub struct DebitsArgs {
+    /// Where the debits go.
+    #[arg(long, value_enum, default_value = "redis", value_name = "STORE")]
+    pub store: StoreKind,
     /// How many calls are live, each on a wallet of its own.
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
     pub calls: u32,
-    /// How long one debit per call and second goes on.
+    /// How many seconds of these calls are billed: paced in real time in Redis, as fast as they go
+    /// in SQLite.
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub seconds: u32,
-    /// How often each figure is taken in turn with the floor.
+    /// How often each figure is taken in turn with the floor. Of Redis alone: SQLite takes each
+    /// tick in turn with it.
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
     /// Prints the figures as JSON instead of a table.
@@ -42,85 +28,11 @@ pub struct DebitsArgs {
     pub json: bool,
 }
 
-/// What keeps the figures from being taken.
-#[derive(Debug, thiserror::Error)]
-pub enum DebitsError {
-    #[error("the server: {0}")]
-    Server(#[from] test_servers::Error),
-    #[error("hot balances: {0}")]
-    Hot(#[from] store::Error),
-    #[error("the floor: {0}")]
-    Floor(#[from] redis::RedisError),
-    /// A process can't be bound to a processor.
-    #[error("taskset: {0}")]
-    Taskset(#[from] std::io::Error),
-    /// The server does not say what it should.
-    #[error("the server does not tell its {0}")]
-    Untold(&'static str),
-    /// An answer was not what it had to be.
-    #[error("{user} after {ticks} ticks: expected {expected}, found {found}")]
-    Wrong { user: String, ticks: u64, expected: String, found: String },
-}
-
-/// How far [`run`] lets the progress bar go.
-#[must_use]
-pub fn progress_length(args: &DebitsArgs) -> u64 {
-    u64::from(args.rounds) * 2 + u64::from(args.seconds)
-}
-
-/// Takes all figures. The time between is shown on `progress`.
-///
-/// # Errors
-/// [`DebitsError::Server`] without Redis on this machine, [`DebitsError::Wrong`] if an answer was
-/// wrong; otherwise what went wrong.
-pub async fn run(args: &DebitsArgs, progress: &ProgressBar) -> Result<DebitsReport, DebitsError> {
-    let pinned = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > CLIENT_CORE);
-    if pinned {
-        pin_this_process()?;
-    }
-    let mut saturated = Vec::new();
-    let mut paced = None;
-    let mut memory = 0.0;
-    for append_only in [AppendOnly::Off, AppendOnly::EverySecond] {
-        progress.set_message("opening calls");
-        let core = pinned.then_some(SERVER_CORE);
-        let options = RedisOptions { append_only, core, ..RedisOptions::default() };
-        let server = Server::start(options.clone())?;
-        let hot = Redis::one(&server.url())?;
-        let mut calls = Calls::new(args.calls);
-        let empty = memory_bytes(&server)?;
-        calls.open(&hot).await?;
-        memory = (memory_bytes(&server)? - empty) / f64::from(args.calls);
-        let floor = floor::Floor::start(options, args.calls).await?;
-        let files = append_only == AppendOnly::EverySecond;
-        progress.set_message(if files { "debits, AOF everysec" } else { "debits, no AOF" });
-        let under_test = saturated::UnderTest { server: &server, hot: &hot, floor };
-        saturated.push(under_test.measure(args.rounds, &mut calls, files, progress).await?);
-        if files {
-            progress.set_message("debits, paced");
-            paced = Some(paced::measure(&server, hot, calls, args.seconds, progress).await?);
-        }
-    }
-    let paced = paced.ok_or(DebitsError::Untold("figures"))?;
-    Ok(DebitsReport { calls: args.calls, pinned, memory_bytes_per_call: memory, saturated, paced })
-}
-
-/// Binds all threads of this process to one processor.
-fn pin_this_process() -> Result<(), DebitsError> {
-    let pid = std::process::id().to_string();
-    let mut command = Command::new("taskset");
-    let output = command.args(["-a", "-c", "-p", &CLIENT_CORE.to_string(), &pid]).output()?;
-    if output.status.success() { Ok(()) } else { Err(DebitsError::Untold("processor")) }
-}
-
-fn memory_bytes(server: &Server) -> Result<f64, DebitsError> {
-    let untold = || DebitsError::Untold("memory");
-    let info = server.ask("INFO memory").map_err(|_| untold())?;
-    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-    used.and_then(|bytes| bytes.trim().parse().ok()).ok_or_else(untold)
-}
-
-/// Processor time of a server that runs, in milliseconds.
-fn cpu_ms(server: &Server) -> Result<u64, DebitsError> {
-    server.cpu_ms().ok_or(DebitsError::Untold("processor time"))
+/// What keeps the balances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StoreKind {
+    /// Hot balances in Redis, for many machines.
+    Redis,
+    /// One machine: hot balances in this process's memory, each tick durable in a SQLite file.
+    Sqlite,
 }

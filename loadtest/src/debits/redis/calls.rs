@@ -1,6 +1,6 @@
 //! Live calls, what each is to be charged, and what the answer to it has to be.
 
-use super::DebitsError;
+use super::RedisError;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use store::{Debit, Debited, Epoch, Hot, HotWallet, Mode, Redis, Slot, Surplus};
@@ -44,7 +44,7 @@ impl Calls {
         self.shards.iter().map(|(_, calls)| calls.len() as u64).sum()
     }
 
-    pub(super) async fn open(&self, hot: &Redis) -> Result<(), DebitsError> {
+    pub(super) async fn open(&self, hot: &Redis) -> Result<(), RedisError> {
         let opened = stream::iter(&self.shards).map(Ok).try_for_each_concurrent(
             AT_A_TIME,
             async |(shard, calls)| {
@@ -62,7 +62,7 @@ impl Calls {
     }
 
     /// One debit of each call, a script call per shard.
-    pub(super) async fn tick(&mut self, hot: &Redis) -> Result<(), DebitsError> {
+    pub(super) async fn tick(&mut self, hot: &Redis) -> Result<(), RedisError> {
         self.ticks += 1;
         let ticks = self.ticks;
         let shards = stream::iter(0..self.shards.len()).map(Ok);
@@ -76,7 +76,7 @@ impl Calls {
         &mut self,
         hot: &Redis,
         count: usize,
-    ) -> Result<(), DebitsError> {
+    ) -> Result<(), RedisError> {
         self.ticks += 1;
         let ticks = self.ticks;
         let calls = self.shards.iter().flat_map(|(shard, calls)| {
@@ -108,7 +108,7 @@ impl Calls {
         hot: &Redis,
         place: usize,
         ticks: u64,
-    ) -> Result<(), DebitsError> {
+    ) -> Result<(), RedisError> {
         let (shard, calls) = &self.shards[place];
         let debits: Vec<_> =
             calls.iter().map(|(user, slot)| debit(user.clone(), *slot, ticks)).collect();
@@ -133,12 +133,12 @@ fn target(ticks: u64) -> u64 {
     MICRO_PER_MINUTE * ticks / 60
 }
 
-fn check(debits: &[Debit], debited: &[Debited], ticks: u64) -> Result<(), DebitsError> {
+fn check(debits: &[Debit], debited: &[Debited], ticks: u64) -> Result<(), RedisError> {
     let target = target(ticks);
     let (paid, promo) = (target.saturating_sub(PROMO), target.min(PROMO));
     let expected =
         Debited::Done { charged: coins(paid, promo), funds: coins(PAID - paid, PROMO - promo) };
-    let wrong = |user: &UserId, found: String| DebitsError::Wrong {
+    let wrong = |user: &UserId, found: String| RedisError::Wrong {
         user: user.to_string(),
         ticks,
         expected: format!("{expected:?}"),

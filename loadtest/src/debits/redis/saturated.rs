@@ -2,7 +2,7 @@
 
 use super::calls::Calls;
 use super::floor::Floor;
-use super::{DebitsError, SaturatedReport, cpu_ms};
+use super::{RedisError, SaturatedReport, cpu_ms};
 use indicatif::ProgressBar;
 use store::Redis;
 use test_servers::Redis as Server;
@@ -46,7 +46,7 @@ impl UnderTest<'_> {
         calls: &mut Calls,
         append_only: bool,
         progress: &ProgressBar,
-    ) -> Result<SaturatedReport, DebitsError> {
+    ) -> Result<SaturatedReport, RedisError> {
         let (mut floor, mut ours, mut single) =
             (Spent::default(), Spent::default(), Spent::default());
         let (mut file_bytes, mut debits) = (0, 0);

@@ -37,7 +37,7 @@ pub struct PacedReport {
 
 /// All figures. `Display` is a table whose last line holds the ratios.
 #[derive(Clone, Debug, Serialize)]
-pub struct DebitsReport {
+pub struct RedisReport {
     pub calls: u32,
     /// Whether server and client had a processor each.
     pub pinned: bool,
@@ -73,7 +73,13 @@ impl SaturatedReport {
     }
 }
 
-impl DebitsReport {
+impl RedisReport {
+    /// Whether every goal was reached.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        self.misses().is_empty()
+    }
+
     /// Which goals were missed, in words.
     #[must_use]
     pub fn misses(&self) -> Vec<String> {
@@ -94,7 +100,7 @@ impl DebitsReport {
     }
 }
 
-impl fmt::Display for DebitsReport {
+impl fmt::Display for RedisReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pinned = if self.pinned { "a processor each" } else { "one processor for both" };
         writeln!(f, "{} live calls; server and client: {pinned}", self.calls)?;
@@ -144,7 +150,7 @@ impl fmt::Display for DebitsReport {
 mod tests {
     use super::*;
 
-    fn report(ratio: f64, bytes: f64, core_percent: f64, p99_ms: f64) -> DebitsReport {
+    fn report(ratio: f64, bytes: f64, core_percent: f64, p99_ms: f64) -> RedisReport {
         let row = |append_only| SaturatedReport {
             append_only,
             decrby_per_cpu_second: 1e6,
@@ -155,7 +161,7 @@ mod tests {
             file_bytes_per_debit: append_only.then_some(bytes),
         };
         let (p50_ms, max_ms) = (p99_ms / 2.0, p99_ms * 2.0);
-        DebitsReport {
+        RedisReport {
             calls: 100_000,
             pinned: true,
             memory_bytes_per_call: 150.0,
@@ -173,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_last_line_holds_the_ratios_and_a_missed_goal_is_named() {
-        let last = |report: &DebitsReport| report.to_string().lines().last().map(str::to_owned);
+        let last = |report: &RedisReport| report.to_string().lines().last().map(str::to_owned);
         let good = report(0.52, 82.0, 25.0, 4.0);
         assert_eq!(last(&good).as_deref(), Some("ratio 0.52 (no AOF), 0.52 (AOF everysec)"));
         assert_eq!(good.misses(), Vec::<String>::new());

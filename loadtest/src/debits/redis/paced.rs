@@ -1,7 +1,7 @@
 //! One debit per call and second, the shards evenly spread over the second, as a meter sends them.
 
 use super::calls::Calls;
-use super::{DebitsError, PacedReport, cpu_ms};
+use super::{RedisError, PacedReport, cpu_ms};
 use indicatif::ProgressBar;
 use service_kit::Clock;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) async fn measure(
     calls: Calls,
     seconds: u32,
     progress: &ProgressBar,
-) -> Result<PacedReport, DebitsError> {
+) -> Result<PacedReport, RedisError> {
     let (hot, calls, clock) = (Arc::new(hot), Arc::new(calls), Clock::start());
     let (shards, before) = (calls.shards() as u64, calls.ticks());
     let cpu = cpu_ms(server)?;
@@ -42,7 +42,7 @@ pub(super) async fn measure(
     }
     let mut late_us = Vec::new();
     while let Some(ended) = under_way.join_next().await {
-        late_us.push(ended.map_err(|_| DebitsError::Untold("answer"))??);
+        late_us.push(ended.map_err(|_| RedisError::Untold("answer"))??);
     }
     let took_us = clock.now_us().0 - start;
     let cpu_ms = cpu_ms(server)? - cpu;

@@ -1,7 +1,7 @@
 //! The least a debit can cost: `DECRBY` of one counter per call, pipelined, through the same client
 //! library.
 
-use super::DebitsError;
+use super::RedisError;
 use futures::future::try_join_all;
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
@@ -26,7 +26,7 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    pub(super) async fn start(options: RedisOptions, counters: u32) -> Result<Self, DebitsError> {
+    pub(super) async fn start(options: RedisOptions, counters: u32) -> Result<Self, RedisError> {
         let server = Server::start(options)?;
         let client = redis::Client::open(server.url())?;
         let patient = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_WITHIN));
@@ -40,12 +40,12 @@ impl Floor {
     }
 
     /// One `DECRBY` of each counter; how many that were.
-    pub(super) async fn tick(&self) -> Result<u64, DebitsError> {
+    pub(super) async fn tick(&self) -> Result<u64, RedisError> {
         self.each("DECRBY", 83_333).await?;
         Ok(u64::from(self.counters))
     }
 
-    async fn each(&self, command: &str, amount: u64) -> Result<(), DebitsError> {
+    async fn each(&self, command: &str, amount: u64) -> Result<(), RedisError> {
         let shares = (0_u32..).zip(&self.connections).map(async |(share, connection)| {
             let mut connection = connection.clone();
             // Strides, so that neighbours in memory are not neighbours in time.

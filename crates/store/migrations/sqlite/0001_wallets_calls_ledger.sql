@@ -140,9 +140,12 @@ WHEN new.posted_paid < old.posted_paid OR new.posted_promo < old.posted_promo
 BEGIN SELECT raise(ABORT, 'what is posted never falls'); END;
 
 -- Progress of the calls that are open, apart from their terms: it is written every second, so the
--- rows are narrow and none of their indexes ever changes.
+-- rows are narrow and none of their indexes ever changes. They are found by `n`, which costs a
+-- third of finding them by id; AUTOINCREMENT never uses one again, so that whoever remembers that
+-- of a call that has ended finds nothing.
 CREATE TABLE live_call (
-    id              BLOB    NOT NULL PRIMARY KEY REFERENCES call (id),
+    n               INTEGER PRIMARY KEY AUTOINCREMENT,
+    id              BLOB    NOT NULL UNIQUE REFERENCES call (id),
     shard           INTEGER NOT NULL,
     fan             TEXT    NOT NULL,
     seen_at_unix_ms INTEGER NOT NULL,
@@ -151,7 +154,7 @@ CREATE TABLE live_call (
     charged_paid    INTEGER NOT NULL CHECK (charged_paid BETWEEN 0 AND 9007199254740992),
     charged_promo   INTEGER NOT NULL CHECK (charged_promo BETWEEN 0 AND 9007199254740992),
     evidence_n      INTEGER NOT NULL CHECK (evidence_n >= 0)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX live_call_by_fan ON live_call (fan);
 CREATE INDEX live_call_by_shard ON live_call (shard);

@@ -1,5 +1,6 @@
 //! One transaction on one connection. Dropped without a commit, it is rolled back.
 
+use super::live_rows::LiveRows;
 use super::{call, credit, evidence, lease, month, posting, progress, shard_rows, spend, wallet};
 use crate::ledger::{CallRow, HostMonth, ShardRows, SpendRow, Transaction, WalletRow};
 use crate::{Epoch, Error};
@@ -11,11 +12,15 @@ use units::{CallId, MicroCoins, Shard, SpendId, UnixMs, UserId};
 /// A transaction of a [`Sqlite`](super::Sqlite) ledger.
 pub struct SqliteTx {
     tx: sqlx::Transaction<'static, Driver>,
+    live_rows: LiveRows,
+    /// Rows that this transaction found, and calls that it ended.
+    learned: Vec<(CallId, i64)>,
+    ended: Vec<CallId>,
 }
 
 impl SqliteTx {
-    pub(super) fn new(tx: sqlx::Transaction<'static, Driver>) -> Self {
-        Self { tx }
+    pub(super) fn new(tx: sqlx::Transaction<'static, Driver>, live_rows: LiveRows) -> Self {
+        Self { tx, live_rows, learned: Vec::new(), ended: Vec::new() }
     }
 
     fn db(&mut self) -> &mut SqliteConnection {
@@ -53,10 +58,11 @@ impl Transaction for SqliteTx {
     }
 
     async fn checkpoint(&mut self, at: UnixMs, rows: &[Checkpoint]) -> Result<(), Error> {
-        progress::checkpoint(self.db(), at, rows).await
+        progress::checkpoint(&mut self.tx, &self.live_rows, &mut self.learned, at, rows).await
     }
 
     async fn put_calls(&mut self, rows: &[CallRow]) -> Result<(), Error> {
+        self.ended.extend(rows.iter().filter(|row| row.end.is_some()).map(|row| row.live.call));
         progress::put(self.db(), rows).await
     }
 
@@ -117,6 +123,9 @@ impl Transaction for SqliteTx {
     }
 
     async fn commit(self) -> Result<(), Error> {
-        Ok(self.tx.commit().await?)
+        self.tx.commit().await?;
+        self.live_rows.learn(self.learned);
+        self.live_rows.forget(self.ended.into_iter());
+        Ok(())
     }
 }

@@ -140,8 +140,8 @@ WHEN new.posted_paid < old.posted_paid OR new.posted_promo < old.posted_promo
 BEGIN SELECT raise(ABORT, 'what is posted never falls'); END;
 
 -- Progress of the calls that are open, apart from their terms: it is written every second, so the
--- rows are narrow and none of their indexes ever changes. They are found by `n`, which costs a
--- third of finding them by id; AUTOINCREMENT never uses one again, so that whoever remembers that
+-- rows are narrow and none of their indexes ever changes. They are found by `n`, which is
+-- cheaper than by id; AUTOINCREMENT never uses one again, so that whoever remembers that
 -- of a call that has ended finds nothing.
 CREATE TABLE live_call (
     n               INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -44,7 +44,7 @@ pub(super) async fn checkpoint(
     Ok(())
 }
 
-/// One statement. Values are bound, which costs a third of a JSON array that is taken apart.
+/// One statement, whose values are bound: nothing is put into a JSON array and taken apart again.
 async fn raise(
     tx: &mut SqliteConnection,
     at: UnixMs,

@@ -12,7 +12,7 @@ mod paced;
 mod report;
 mod saturated;
 
-pub use report::{RedisReport, PacedReport, SaturatedReport};
+pub use report::{PacedReport, RedisReport, SaturatedReport};
 
 use super::DebitsArgs;
 use calls::Calls;

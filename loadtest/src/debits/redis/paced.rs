@@ -1,7 +1,7 @@
 //! One debit per call and second, the shards evenly spread over the second, as a meter sends them.
 
 use super::calls::Calls;
-use super::{RedisError, PacedReport, cpu_ms};
+use super::{PacedReport, RedisError, cpu_ms};
 use indicatif::ProgressBar;
 use service_kit::Clock;
 use std::sync::Arc;

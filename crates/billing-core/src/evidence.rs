@@ -27,6 +27,8 @@ pub(crate) struct Evidence {
     /// Whether there was picture in the latest proven time.
     picture: bool,
     grew_at: MonotonicMs,
+    /// When the relay last reported; before it ever did, when the call began.
+    reported_at: MonotonicMs,
     /// Forwarded time when proven time last grew.
     confirmed_at: ElapsedMs,
     started_at: MonotonicMs,
@@ -45,6 +47,7 @@ impl Evidence {
             counted: Counted::default(),
             picture,
             grew_at: now,
+            reported_at: now,
             confirmed_at: ElapsedMs::ZERO,
             started_at: now,
             before: ElapsedMs::ZERO,
@@ -66,6 +69,7 @@ impl Evidence {
     }
 
     pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted) {
+        self.reported_at = now;
         let before = self.counted;
         let mut merged = before.merge(counted);
         let to_fan = &mut merged.to_fan;
@@ -81,6 +85,11 @@ impl Evidence {
             self.picture = merged.video > before.video;
         }
         self.counted = merged;
+    }
+
+    /// How long the relay has said nothing, and how far into the call it last did.
+    pub(crate) fn silence(&self, now: MonotonicMs) -> (ElapsedMs, ElapsedMs) {
+        (now.since(self.reported_at), self.before + self.reported_at.since(self.started_at))
     }
 
     pub(crate) fn proven(&self) -> Proven {

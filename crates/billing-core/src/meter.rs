@@ -26,6 +26,11 @@ const LAST_REPORT_WAIT: ElapsedMs = ElapsedMs(5_000);
 /// reports each second; more would leave fans of a relay that is gone waiting for their receipt.
 const ADOPTION_WAIT: ElapsedMs = ElapsedMs(5_000);
 
+/// How long any call may go without one. Its opening may have been overtaken by its end, or its end
+/// have died with who should have told it; more would hold the fan's coins for it longer, less would
+/// end calls whose relay is only cut off for a moment.
+const REPORT_WAIT: ElapsedMs = ElapsedMs::from_secs(60);
+
 /// Media between two settlements of a call that goes on. More would leave longer calls out of the
 /// hosts' books; less would write more rows.
 const INTERIM_EVERY: ElapsedMs = ElapsedMs::from_secs(15 * 60);
@@ -91,6 +96,7 @@ pub(crate) struct Meter {
     last_report_in: bool,
     /// When another meter's call came here, until its first report.
     adopted_at: Option<(MonotonicMs, UnixMs)>,
+    opened_at: UnixMs,
     /// The relay's limit as last given.
     limit: ElapsedMs,
     /// How many of [`WARNINGS`] are behind.
@@ -124,6 +130,7 @@ impl Meter {
             ending: None,
             last_report_in: false,
             adopted_at: None,
+            opened_at: UnixMs(0),
             limit: ElapsedMs::ZERO,
             warned: 0,
             retracted: false,
@@ -144,6 +151,7 @@ impl Meter {
     /// The store has it, with what was charged before.
     pub(crate) fn opened(&mut self, live: LiveCall) {
         self.stage = Stage::Open;
+        self.opened_at = live.opened_at;
         self.terms = live.terms;
         self.plan = Plan { tariff: self.terms.tariff, changes: live.changes };
         self.charged = later(self.charged, live.charged);
@@ -208,6 +216,19 @@ impl Meter {
             return false;
         }
         self.end(now, EndReason::Interrupted, seen_at);
+        self.last_report_in = true;
+        true
+    }
+
+    /// Ends a call of which no relay has reported for long: at what is proven, when it was last
+    /// heard of.
+    pub(crate) fn interrupt_if_forgotten(&mut self, now: MonotonicMs) -> bool {
+        let (silent, heard_after) = self.evidence.silence(now);
+        if !self.is_running() || silent < REPORT_WAIT {
+            return false;
+        }
+        let at = UnixMs(self.opened_at.0.saturating_add(heard_after.0));
+        self.end(now, EndReason::Interrupted, at);
         self.last_report_in = true;
         true
     }

@@ -66,6 +66,10 @@ impl fmt::Debug for Options {
     }
 }
 
+/// How often a shard can be restored under one lease, and each time be told from the others: more
+/// than a century of calls, one opened a second.
+const TURNS: u64 = 1 << 32;
+
 /// Wallets, calls and the ledger, as one.
 #[derive(Debug)]
 pub struct Store<H, L> {
@@ -79,6 +83,8 @@ pub struct Store<H, L> {
 #[derive(Debug, Default)]
 struct Owned {
     epochs: BTreeMap<Shard, Epoch>,
+    /// How often hot balances were restored under which epoch.
+    turns: BTreeMap<Shard, (Epoch, u64)>,
     /// Those whose hot balances may lack something that the ledger has.
     stale: BTreeSet<Shard>,
     /// Hot balances were whole when they had this generation.
@@ -159,8 +165,12 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     /// The lease of a user's shard.
     fn lease(&self, user: &UserId) -> Result<Lease, Error> {
         let shard = Shard::of(user);
-        let epoch = self.owned().epochs.get(&shard).copied();
-        epoch.map(|epoch| Lease { shard, epoch }).ok_or(Error::NotHeld(shard))
+        self.lease_of(shard).ok_or(Error::NotHeld(shard))
+    }
+
+    fn lease_of(&self, shard: Shard) -> Option<Lease> {
+        let epoch = self.owned().epochs.get(&shard).copied()?;
+        Some(Lease { shard, epoch })
     }
 
     /// The leases of those users' shards that are held, each once.
@@ -168,6 +178,30 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         let shards: BTreeSet<Shard> = users.map(Shard::of).collect();
         let owned = self.owned();
         shards.into_iter().filter_map(|shard| Some((shard, *owned.epochs.get(&shard)?))).collect()
+    }
+
+    /// What hot balances are told of a lease: its epoch, and how often they were restored under it.
+    fn hot_epoch(&self, lease: Lease) -> Epoch {
+        let turn = match self.owned().turns.get(&lease.shard) {
+            Some((epoch, turn)) if *epoch == lease.epoch => *turn,
+            Some(_) | None => 0,
+        };
+        Epoch(lease.epoch.0 * TURNS + turn.min(TURNS - 1))
+    }
+
+    /// What the next restoring goes by. An earlier one may come late or twice, and since it names
+    /// slots in full, it would bring back what was closed meanwhile: behind this it is fenced off.
+    fn next_turn(&self, lease: Lease) -> Epoch {
+        let mut owned = self.owned();
+        let turn = owned.turns.entry(lease.shard).or_insert((lease.epoch, 0));
+        *turn = if turn.0 == lease.epoch { (turn.0, turn.1 + 1) } else { (lease.epoch, 1) };
+        drop(owned);
+        self.hot_epoch(lease)
+    }
+
+    /// Whether the shard is held, and was restored since it had this hot epoch.
+    fn has_moved(&self, shard: Shard, since: Epoch) -> bool {
+        self.lease_of(shard).is_some_and(|lease| self.hot_epoch(lease) != since)
     }
 
     /// Drops a shard that has a later owner.

@@ -83,9 +83,10 @@ pub enum Debited {
 /// [`Error::Fenced`] if a later owner has been here, [`Error::Forgotten`] if the store does not
 /// know this epoch (it lost its memory, or a replica took over): then the owner restores.
 pub trait Hot: Send + Sync + 'static {
-    /// Brings wallets up to these totals by maximum, and the shard's epoch up to `epoch`. Of a
-    /// wallet that is named, exactly the named slots remain, at what is named or, by `surplus`,
-    /// more. Returns the wallets' funds in the same order. Only [`Error::Fenced`] may refuse it.
+    /// Brings wallets up to these totals by maximum, and the shard's epoch up to `epoch`, which must
+    /// be later than the shard's: one that comes late or twice is [`Error::Fenced`]. Of a wallet
+    /// that is named, exactly the named slots remain, at what is named or, by `surplus`, more.
+    /// Returns the wallets' funds in the same order.
     fn restore(
         &self,
         shard: Shard,

@@ -133,9 +133,9 @@ impl Hot for Redis {
         };
         let mut funds = Vec::with_capacity(wallets.len());
         // Without wallets it still raises the epoch.
-        for wallets in chunks(wallets) {
+        for (n, wallets) in chunks(wallets).enumerate() {
             let mut call = invocation(&self.restore, shard, epoch);
-            call.arg(surplus);
+            call.arg(surplus).arg(n);
             for wallet in wallets {
                 call.arg(wallet.user.as_str()).arg(record::pack(wallet));
             }

@@ -176,7 +176,7 @@ impl Biller {
         let work = tick.into_iter().chain(self.settle_at).min();
         let work = work.map(|due| due.max(self.retry_at));
         let idle = self.reconciling || self.leases.count() == 0;
-        let reconcile = (!idle).then_some(self.next_reconcile);
+        let reconcile = (!idle).then_some(self.next_reconcile.max(self.retry_at));
         work.into_iter().chain(reconcile).chain(self.leases.next_wake()).min()
     }
 

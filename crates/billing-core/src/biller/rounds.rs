@@ -95,8 +95,12 @@ impl Biller {
         let next = self.next_tick + self.settings.tick;
         self.next_tick = if next > now { next } else { now + self.settings.tick };
         self.interrupt_silent(now);
-        for meter in self.calls.values_mut() {
+        for (call, meter) in &mut self.calls {
             meter.record(now);
+            if meter.interrupt_if_forgotten(now) {
+                self.ended.insert(*call);
+                self.endings_changed = true;
+            }
         }
         self.ask_changes(None, out);
         self.checkpoint_due(now, out);
@@ -140,7 +144,8 @@ impl Biller {
 
     /// Also without calls: what failures left under way is driven on by it.
     pub(super) fn reconcile_due(&mut self, now: MonotonicMs, out: &mut Vec<Output>) {
-        if !self.reconciling && now >= self.next_reconcile && self.leases.count() > 0 {
+        let due = self.next_reconcile.max(self.retry_at);
+        if !self.reconciling && now >= due && self.leases.count() > 0 {
             self.next_reconcile = now + RECONCILE_EVERY;
             self.reconciling = true;
             self.command(Command::Reconcile, out);

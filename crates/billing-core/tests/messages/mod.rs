@@ -194,7 +194,7 @@ fn the_store_is_asked_less_often_the_longer_it_fails() {
     };
     asked_within(Weather::Fair, 1_000);
     // Each tick at first, then after 2 and 4 s, then every 5 s.
-    assert_eq!(asked_within(Weather::Down, 61_000), 6 + 10);
+    assert_eq!(asked_within(Weather::Down, 51_000), 6 + 8);
     // Once it answers, the next failure is the first again.
     asked_within(Weather::Fair, 6_000);
     assert_eq!(asked_within(Weather::Down, 2_000), 2);

@@ -434,7 +434,7 @@ fn a_failing_store_ends_no_call_and_loses_nothing() {
         ("store down; open a; store fair; open a", "a refused: Unavailable; a opened for 190000"),
         ("store deaf; open a; store fair; open a", "a refused: Unavailable; a opened for 190000"),
         (
-            "open a; a 7000; store down; wait 60000; store fair; wait 5000; show; a 8000; end a; last a",
+            "open a; a 7000; store down; wait 50000; store fair; wait 5000; show; a 8000; end a; last a",
             "a opened for 190000; a charged 0.70, 18.30 left, 183000 ms, paused; \
              a billed 0.80 = 0.56 + 0.24",
         ),

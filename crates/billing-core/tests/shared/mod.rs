@@ -118,6 +118,18 @@ fn a_call_that_no_relay_knows_is_interrupted_also_after_a_lease_was_lost_meanwhi
 }
 
 #[test]
+fn a_call_that_no_relay_reports_any_more_is_over_after_a_minute() {
+    let mut world = running();
+    report(&mut world, [3_000, 4_000]);
+    world.pass(ElapsedMs(57_000));
+    assert!(world.store.receipts.is_empty());
+    world.pass(ElapsedMs(4_000));
+    let receipt = &world.store.receipts[&call(0)];
+    assert_eq!((receipt.reason, receipt.total()), (EndReason::Interrupted, coins(400_000)));
+    assert_eq!(receipt.ended_at, units::UnixMs(AT.0 + 1_000), "when it was last heard of");
+}
+
+#[test]
 fn what_happened_while_nobody_held_the_shard_is_billed_by_who_takes_it() {
     let mut world = running();
     report(&mut world, [3_000]);

@@ -33,8 +33,8 @@ impl World {
             }
             Fault::RelayCrash => {
                 self.relay.crash(&self.trace);
-                if self.meters.iter().any(|meter| meter.life.is_none()) {
-                    // What the dead meter had heard since its last checkpoint, nobody has now.
+                if self.meters.iter().any(|meter| !meter.runs(now)) {
+                    // What a dead or frozen meter had heard since its last checkpoint, nobody has.
                     self.auditor.excuse(self.relay.carried.keys().copied());
                 }
                 self.connected.clear();

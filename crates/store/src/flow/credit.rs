@@ -37,7 +37,8 @@ impl<H: Hot, L: Ledger> Store<H, L> {
                 credited
             }
         };
-        let outcome = self.hot.credit(lease.shard, lease.epoch, &credit.user, credited).await;
+        let outcome =
+            self.hot.credit(lease.shard, self.hot_epoch(lease), &credit.user, credited).await;
         self.follow_up(lease.shard, outcome);
         let funds = self.funds(&credit.user).await?;
         Ok(match written {

@@ -3,7 +3,7 @@
 //! Safe to repeat: a target is its own key.
 
 use super::Store;
-use crate::{Debit, Debited, Epoch, Error, Hot, Ledger};
+use crate::{Debit, Debited, Epoch, Error, Hot, Lease, Ledger};
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use units::{Shard, UserId};
@@ -65,17 +65,22 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         }
         let epochs: BTreeMap<Shard, Epoch> = self.owned().epochs.clone();
         let asked = shards.iter().filter_map(|(shard, (places, debits))| {
-            let epoch = *epochs.get(shard)?;
-            Some(async move { (*shard, places, self.hot.debit(*shard, epoch, debits).await) })
+            let lease = Lease { shard: *shard, epoch: *epochs.get(shard)? };
+            let epoch = self.hot_epoch(lease);
+            Some(
+                async move { (*shard, epoch, places, self.hot.debit(*shard, epoch, debits).await) },
+            )
         });
         let (mut answers, mut forgotten, mut failed) = (Vec::new(), false, None);
-        for (shard, places, outcome) in join_all(asked).await {
+        for (shard, epoch, places, outcome) in join_all(asked).await {
             match outcome {
                 Ok(debited) => answers.extend(places.iter().copied().zip(debited)),
                 Err(Error::Forgotten(_)) => {
                     self.stale(shard);
                     forgotten = true;
                 }
+                // By ourselves: it was restored meanwhile.
+                Err(Error::Fenced(_)) if self.has_moved(shard, epoch) => forgotten = true,
                 Err(error) => failed = Some(self.noted(error)),
             }
         }

@@ -7,7 +7,7 @@ use super::Store;
 use crate::{
     CallRow, Error, Hot, HotWallet, Lease, Ledger, Slot, SpendRow, Surplus, Transaction, WalletRow,
 };
-use futures::future::try_join_all;
+use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use units::{Coins, MicroCoins, Shard, UserId};
 
@@ -119,11 +119,18 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         let shards = leases.iter().map(|lease| {
             let wallets = wallets.get(&lease.shard).unwrap_or(&none);
             async move {
-                let funds = self.hot.restore(lease.shard, lease.epoch, wallets, surplus).await;
+                let epoch = self.next_turn(*lease);
+                let funds = self.hot.restore(lease.shard, epoch, wallets, surplus).await;
+                if funds.is_err() {
+                    self.stale(lease.shard);
+                }
                 funds.map(|funds| wallets.iter().map(|wallet| wallet.user.clone()).zip(funds))
             }
         });
-        let restored = try_join_all(shards).await.map_err(|error| self.noted(error))?;
+        // All to their end: whether one was restored must be known. One that is fenced off may have
+        // been here before; whether there is a later owner, the ledger says.
+        let restored: Result<Vec<_>, Error> = join_all(shards).await.into_iter().collect();
+        let restored = restored?;
         let total = |coins: Coins| coins.total().unwrap_or(MicroCoins::MAX);
         Ok(restored.into_iter().flatten().map(|(user, funds)| (user, total(funds))).collect())
     }

@@ -52,8 +52,8 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     pub(super) async fn hand_out(&self, credited: &BTreeMap<UserId, Coins>) {
         for (user, credited) in credited {
             let shard = Shard::of(user);
-            let Some(epoch) = self.owned().epochs.get(&shard).copied() else { continue };
-            let outcome = self.hot.credit(shard, epoch, user, *credited).await;
+            let Some(lease) = self.lease_of(shard) else { continue };
+            let outcome = self.hot.credit(shard, self.hot_epoch(lease), user, *credited).await;
             self.follow_up(shard, outcome);
         }
     }

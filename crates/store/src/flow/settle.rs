@@ -94,8 +94,8 @@ impl<H: Hot, L: Ledger> Store<H, L> {
             shards.entry(Shard::of(fan)).or_default().push((fan.clone(), *slot, settled));
         }
         for (shard, closed) in shards {
-            let Some(epoch) = self.owned().epochs.get(&shard).copied() else { continue };
-            let outcome = self.hot.close(shard, epoch, &closed).await;
+            let Some(lease) = self.lease_of(shard) else { continue };
+            let outcome = self.hot.close(shard, self.hot_epoch(lease), &closed).await;
             self.follow_up(shard, outcome);
         }
     }

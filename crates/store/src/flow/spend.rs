@@ -69,7 +69,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
             conclude(self.options.shares.as_ref(), &mut tx, spend, taken).await?;
         tx.commit().await?;
         let closed = [(spend.fan.clone(), slot, settled)];
-        let closing = self.hot.close(lease.shard, lease.epoch, &closed).await;
+        let closing = self.hot.close(lease.shard, self.hot_epoch(lease), &closed).await;
         self.follow_up(lease.shard, closing);
         Ok(outcome)
     }

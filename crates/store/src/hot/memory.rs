@@ -68,7 +68,7 @@ impl Hot for Memory {
     ) -> Result<Vec<Coins>, Error> {
         let mut state = self.state();
         let kept = state.shards.entry(shard).or_default();
-        if kept.epoch.is_some_and(|known| known > epoch) {
+        if kept.epoch.is_some_and(|known| known >= epoch) {
             return Err(Error::Fenced(shard));
         }
         kept.epoch = Some(epoch);

@@ -2,13 +2,18 @@
 -- to the caller's epoch.
 --
 -- KEYS[1]  the shard
--- ARGV     epoch, K to keep what slots took beyond the ledger or D to drop it, then user and record
---          of each wallet
+-- ARGV     epoch, K to keep what slots took beyond the ledger or D to drop it, which part of one
+--          restoring this is (0: the first), then user and record of each wallet
 -- Answers  the records afterwards
 local epoch, surplus = ARGV[1], ARGV[2]
 local known = redis.call('HGET', KEYS[1], '#')
-if known and known > epoch then return refusal(known, epoch) end
-if known ~= epoch then redis.call('HSET', KEYS[1], '#', epoch) end
+if ARGV[3] ~= '0' then
+  if known ~= epoch then return refusal(known, epoch) end
+elseif known and known >= epoch then
+  return redis.error_reply('FENCED a later restoring, or this one, has been here')
+else
+  redis.call('HSET', KEYS[1], '#', epoch)
+end
 
 local function add_surplus(wallet, before)
   local took = {}
@@ -30,7 +35,7 @@ local function add_surplus(wallet, before)
 end
 
 local records = {}
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   local wallet, before = read(ARGV[i + 1]), read(redis.call('HGET', KEYS[1], ARGV[i]))
   if before then
     for _, total in ipairs({ 'credited_paid', 'credited_promo', 'settled_paid', 'settled_promo' }) do

@@ -1,8 +1,8 @@
 //! Servers that crash, forget, split and hang.
 
-use crate::wallets::{FIRST, coins, debit, done, neighbours, raise, slot, wallet};
+use crate::wallets::{FIRST, SECOND, coins, debit, done, neighbours, raise, slot, wallet};
 use std::time::Duration;
-use store::{Debited, Error, Hot, HotWallet, Redis, Surplus};
+use store::{Debited, Epoch, Error, Hot, HotWallet, Redis, Surplus};
 use test_servers::{AppendOnly, Cluster, Engine, Redis as Server, RedisOptions};
 use units::{Coins, Shard, UserId};
 
@@ -29,9 +29,14 @@ async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, Error>) -> Result<
 }
 
 /// Raises all to `target`; what became of it.
-async fn tick(redis: &Redis, users: &[UserId], target: u64) -> Result<Vec<Debited>, Error> {
+async fn tick(
+    redis: &Redis,
+    epoch: Epoch,
+    users: &[UserId],
+    target: u64,
+) -> Result<Vec<Debited>, Error> {
     let debits: Vec<_> = users.iter().map(|user| debit(user, slot(1), target)).collect();
-    redis.debit(Shard::of(&users[0]), FIRST, &debits).await
+    redis.debit(Shard::of(&users[0]), epoch, &debits).await
 }
 
 #[tokio::test]
@@ -50,7 +55,7 @@ async fn killed_with_a_file_no_acknowledged_debit_is_lost() {
             server.kill9();
             server
         });
-        while tick(&redis, &users, acknowledged + 1).await.is_ok() {
+        while tick(&redis, FIRST, &users, acknowledged + 1).await.is_ok() {
             acknowledged += 1;
         }
         server = killer.join().unwrap();
@@ -70,12 +75,12 @@ async fn an_empty_server_takes_no_debit_before_it_is_restored() {
     let redis = Redis::one(&server.url()).unwrap();
     let (shard, users, here) = wallets(3);
     redis.restore(shard, FIRST, &here, Surplus::Keep).await.unwrap();
-    tick(&redis, &users, 40).await.unwrap();
+    tick(&redis, FIRST, &users, 40).await.unwrap();
     server.kill9();
     server.restart().unwrap();
     patiently(|| redis.generation()).await.unwrap();
     for found in [
-        patiently(async || tick(&redis, &users, 41).await.map(|_| ())).await,
+        patiently(async || tick(&redis, FIRST, &users, 41).await.map(|_| ())).await,
         redis.credit(shard, FIRST, &users[0], coins(CREDITED, 9)).await,
         redis.close(shard, FIRST, &[(users[0].clone(), slot(1), Coins::ZERO)]).await,
     ] {
@@ -88,11 +93,11 @@ async fn an_empty_server_takes_no_debit_before_it_is_restored() {
         .collect();
     redis.restore(shard, FIRST, &checkpoint, Surplus::Keep).await.unwrap();
     let exact = done(coins(41, 0), coins(CREDITED - 41, 0));
-    assert_eq!(tick(&redis, &users, 41).await.unwrap(), [exact; 3]);
+    assert_eq!(tick(&redis, FIRST, &users, 41).await.unwrap(), [exact; 3]);
     let stranger = "nobody".parse().unwrap();
     let other = Shard::of(&stranger);
     redis.restore(other, FIRST, &[], Surplus::Keep).await.unwrap();
-    assert_eq!(raise(&redis, &stranger, slot(1), 1).await, Debited::Missing);
+    assert_eq!(raise(&redis, FIRST, &stranger, slot(1), 1).await, Debited::Missing);
 }
 
 #[tokio::test]
@@ -101,7 +106,7 @@ async fn a_split_brain_heals_when_the_targets_are_sent_again() {
     let (shard, users, here) = wallets(50);
     let before = Redis::one(&old.url()).unwrap();
     before.restore(shard, FIRST, &here, Surplus::Keep).await.unwrap();
-    tick(&before, &users, 100).await.unwrap();
+    tick(&before, FIRST, &users, 100).await.unwrap();
     let options = RedisOptions { replica_of: Some(old.port()), ..RedisOptions::default() };
     let new = Server::start(options).unwrap();
     new.wait_for_master().unwrap();
@@ -119,7 +124,7 @@ async fn a_split_brain_heals_when_the_targets_are_sent_again() {
     new.promote().unwrap();
     let known = before.generation().await.unwrap();
     for target in [200, 300, CREDITED + 5] {
-        tick(&before, &users, target).await.unwrap();
+        tick(&before, FIRST, &users, target).await.unwrap();
     }
     assert_ne!(after.generation().await.unwrap(), known);
     let behind = after.wallet(&users[0]).await.unwrap().unwrap();
@@ -132,10 +137,10 @@ async fn a_split_brain_heals_when_the_targets_are_sent_again() {
             wallet(user, coins(CREDITED, 0), &[(slot(1), coins(charged, 0))])
         })
         .collect();
-    after.restore(shard, FIRST, &checkpoint, Surplus::Keep).await.unwrap();
+    after.restore(shard, SECOND, &checkpoint, Surplus::Keep).await.unwrap();
     for _ in 0..2 {
         let exact = done(coins(CREDITED, 0), Coins::ZERO);
-        assert_eq!(tick(&after, &users, CREDITED + 5).await.unwrap(), vec![exact; 50]);
+        assert_eq!(tick(&after, SECOND, &users, CREDITED + 5).await.unwrap(), vec![exact; 50]);
     }
 }
 
@@ -149,15 +154,17 @@ async fn a_demoted_master_and_a_server_that_hangs_give_errors_in_time_and_are_le
     assert_eq!(redis.generation().await.unwrap(), generation);
     // It hangs.
     assert_eq!(server.ask("CLIENT PAUSE 100000 ALL").unwrap(), "+OK");
-    let bounded = tokio::time::timeout(Duration::from_secs(8), tick(&redis, &users, 1)).await;
+    let bounded =
+        tokio::time::timeout(Duration::from_secs(8), tick(&redis, FIRST, &users, 1)).await;
     assert!(matches!(bounded, Ok(Err(Error::Redis(_)))), "{bounded:?}");
     server.kill9();
-    let bounded = tokio::time::timeout(Duration::from_secs(8), tick(&redis, &users, 1)).await;
+    let bounded =
+        tokio::time::timeout(Duration::from_secs(8), tick(&redis, FIRST, &users, 1)).await;
     assert!(matches!(bounded, Ok(Err(Error::Redis(_)))), "{bounded:?}");
     server.restart().unwrap();
     patiently(|| redis.generation()).await.unwrap();
     redis.restore(shard, FIRST, &here, Surplus::Keep).await.unwrap();
-    tick(&redis, &users, 1).await.unwrap();
+    tick(&redis, FIRST, &users, 1).await.unwrap();
     // It becomes somebody's replica, and is promoted again.
     let other = Server::start(RedisOptions::default()).unwrap();
     let before = redis.generation().await.unwrap();
@@ -170,7 +177,7 @@ async fn a_demoted_master_and_a_server_that_hangs_give_errors_in_time_and_are_le
         before,
         "its data went with the resync"
     );
-    let forgotten = patiently(|| tick(&redis, &users, 2)).await;
+    let forgotten = patiently(|| tick(&redis, FIRST, &users, 2)).await;
     assert!(matches!(forgotten, Err(Error::Forgotten(_))), "{forgotten:?}");
 }
 
@@ -191,6 +198,6 @@ async fn a_cluster_whose_node_comes_back_empty_is_another_generation() {
         other => Ok(other),
     });
     assert_ne!(after.await.unwrap(), before);
-    let forgotten = patiently(|| tick(&redis, &users, 1)).await;
+    let forgotten = patiently(|| tick(&redis, FIRST, &users, 1)).await;
     assert!(matches!(forgotten, Err(Error::Forgotten(s)) if s == shard), "{forgotten:?}");
 }

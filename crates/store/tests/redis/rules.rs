@@ -1,6 +1,6 @@
 //! What the random sequences do not reach: the largest amounts, many wallets, broken records.
 
-use crate::wallets::{FIRST, coins, debit, done, neighbours, raise, slot, wallet};
+use crate::wallets::{FIRST, SECOND, coins, debit, done, neighbours, raise, slot, wallet};
 use store::{Debit, Debited, Epoch, Error, Hot, Mode, Redis, Slot, Surplus};
 use test_servers::{Cluster, Engine, Redis as Server, RedisOptions};
 use units::{Coins, Shard, UserId};
@@ -28,7 +28,7 @@ async fn each_mode_takes_its_coins_in_its_order() {
     let (_server, redis) = started().await;
     let (shard, users) = neighbours(1);
     // Of 6 paid and 4 promo coins.
-    for (mode, target, paid, promo) in [
+    let modes = [
         (Mode::UpTo, 3, 0, 3),
         (Mode::UpTo, 5, 1, 4),
         (Mode::UpTo, 11, 6, 4),
@@ -37,11 +37,12 @@ async fn each_mode_takes_its_coins_in_its_order() {
         (Mode::TakeBack, 3, 3, 0),
         (Mode::TakeBack, 7, 6, 1),
         (Mode::TakeBack, 11, 6, 4),
-    ] {
+    ];
+    for (epoch, (mode, target, paid, promo)) in (1..).map(Epoch).zip(modes) {
         let fresh = [wallet(&users[0], coins(6, 4), &[(slot(1), Coins::ZERO)])];
-        redis.restore(shard, FIRST, &fresh, Surplus::Drop).await.unwrap();
+        redis.restore(shard, epoch, &fresh, Surplus::Drop).await.unwrap();
         let asked = Debit { mode, ..debit(&users[0], slot(1), target) };
-        let found = redis.debit(shard, FIRST, &[asked]).await.unwrap();
+        let found = redis.debit(shard, epoch, &[asked]).await.unwrap();
         assert_eq!(
             found,
             [done(coins(paid, promo), coins(6 - paid, 4 - promo))],
@@ -53,25 +54,30 @@ async fn each_mode_takes_its_coins_in_its_order() {
 #[tokio::test]
 async fn amounts_are_exact_up_to_the_largest() {
     const MAX: u64 = 1 << 53;
-    let (_server, redis) = started().await;
+    let (server, redis) = started().await;
     let (shard, users) = neighbours(1);
     // credited paid and promo, then targets and what was charged paid and promo.
-    for (paid, promo, steps) in [
+    let wallets = [
         (MAX, 0, vec![(1, 1, 0), (MAX - 1, MAX - 1, 0), (MAX, MAX, 0)]),
         (MAX - 1, 1, vec![(MAX - 2, MAX - 3, 1), (MAX - 1, MAX - 2, 1), (MAX, MAX - 1, 1)]),
         (1, MAX - 1, vec![(MAX - 1, 0, MAX - 1), (MAX, 1, MAX - 1)]),
         (MAX - 2, 0, vec![(MAX - 3, MAX - 3, 0), (MAX, MAX - 2, 0)]),
         (123_456_789_012_345, 0, vec![(123_456_789_012_344, 123_456_789_012_344, 0)]),
-    ] {
+    ];
+    for (paid, promo, steps) in wallets {
         // A fresh wallet: what was credited never falls.
-        redis.close(shard, FIRST, &[(users[0].clone(), slot(1), Coins::ZERO)]).await.ok();
+        server.ask("FLUSHALL").unwrap();
         let fresh = [wallet(&users[0], coins(paid, promo), &[(slot(1), Coins::ZERO)])];
         let funds = redis.restore(shard, FIRST, &fresh, Surplus::Drop).await.unwrap();
         assert_eq!(funds, [coins(paid, promo)]);
         for (target, from_paid, from_promo) in steps {
             let left = coins(paid - from_paid, promo - from_promo);
             let expected = done(coins(from_paid, from_promo), left);
-            assert_eq!(raise(&redis, &users[0], slot(1), target).await, expected, "{target}");
+            assert_eq!(
+                raise(&redis, FIRST, &users[0], slot(1), target).await,
+                expected,
+                "{target}"
+            );
         }
     }
 }
@@ -107,11 +113,12 @@ async fn a_forgotten_script_is_loaded_again() {
     let (server, redis) = started().await;
     let (shard, users) = neighbours(1);
     for target in 1..4 {
+        let epoch = Epoch(target);
         let here = [wallet(&users[0], coins(9, 0), &[(slot(1), Coins::ZERO)])];
-        redis.restore(shard, FIRST, &here, Surplus::Keep).await.unwrap();
+        redis.restore(shard, epoch, &here, Surplus::Keep).await.unwrap();
         assert_eq!(server.ask("SCRIPT FLUSH").unwrap(), "+OK");
         let expected = done(coins(target, 0), coins(9 - target, 0));
-        assert_eq!(raise(&redis, &users[0], slot(1), target).await, expected);
+        assert_eq!(raise(&redis, epoch, &users[0], slot(1), target).await, expected);
         assert_eq!(server.ask("SCRIPT FLUSH").unwrap(), "+OK");
     }
 }
@@ -128,6 +135,7 @@ async fn a_broken_record_stops_its_wallet_alone_until_it_is_restored() {
     // The next number that a script can tell from the largest.
     let too_much = record(1, (1 << 53) + 2, slot(1));
     for broken in ["x", "\"\"", &"y".repeat(59), &"y".repeat(600), &other_version, &too_much] {
+        server.ask("FLUSHALL").unwrap();
         redis.restore(shard, FIRST, &wallets, Surplus::Drop).await.unwrap();
         let write = format!("HSET {{{shard}}} {} {broken}", users[0]);
         assert_eq!(server.ask(&write).unwrap(), ":0", "{broken}");
@@ -139,7 +147,7 @@ async fn a_broken_record_stops_its_wallet_alone_until_it_is_restored() {
         redis.close(shard, FIRST, &[(users[0].clone(), slot(1), coins(4, 0))]).await.unwrap();
         let after = server.ask(&format!("HGET {{{shard}}} {}", users[0])).unwrap();
         assert_eq!(after, stored, "what can't be read is not touched");
-        let funds = redis.restore(shard, FIRST, &wallets[..1], Surplus::Keep).await.unwrap();
+        let funds = redis.restore(shard, SECOND, &wallets[..1], Surplus::Keep).await.unwrap();
         assert_eq!(funds, [coins(9, 0)]);
     }
 }
@@ -156,8 +164,10 @@ async fn a_later_epoch_fences_the_earlier_one_off() {
         redis.restore(shard, known, &here, Surplus::Keep).await.unwrap();
         let fenced = redis.debit(shard, earlier, &one).await;
         assert!(matches!(fenced, Err(Error::Fenced(s)) if s == shard), "{fenced:?}");
-        let fenced = redis.restore(shard, earlier, &here, Surplus::Keep).await;
-        assert!(matches!(fenced, Err(Error::Fenced(_))), "{fenced:?}");
+        for early_or_again in [earlier, known] {
+            let fenced = redis.restore(shard, early_or_again, &here, Surplus::Keep).await;
+            assert!(matches!(fenced, Err(Error::Fenced(_))), "{fenced:?}");
+        }
         let fenced = redis.credit(shard, earlier, &users[0], coins(50, 0)).await;
         assert!(matches!(fenced, Err(Error::Fenced(_))), "{fenced:?}");
         let fenced = redis.close(shard, earlier, &[(users[0].clone(), slot(1), coins(0, 0))]).await;
@@ -173,10 +183,10 @@ async fn shards_of_a_cluster_are_on_all_its_nodes() {
     let cluster = Cluster::start(Engine::Redis, 3).unwrap();
     let redis = Redis::cluster(&cluster.urls()[..1]).unwrap();
     let users: Vec<UserId> = (0..200).map(|n| format!("fan-{n}").parse().unwrap()).collect();
-    for user in &users {
+    for (epoch, user) in (1..).map(Epoch).zip(&users) {
         let here = [wallet(user, coins(9, 0), &[(slot(1), Coins::ZERO)])];
-        redis.restore(Shard::of(user), FIRST, &here, Surplus::Keep).await.unwrap();
-        assert_eq!(raise(&redis, user, slot(1), 4).await, done(coins(4, 0), coins(5, 0)));
+        redis.restore(Shard::of(user), epoch, &here, Surplus::Keep).await.unwrap();
+        assert_eq!(raise(&redis, epoch, user, slot(1), 4).await, done(coins(4, 0), coins(5, 0)));
     }
     for node in &cluster.nodes {
         let keys: u32 = node.ask("DBSIZE").unwrap().trim_start_matches(':').parse().unwrap();

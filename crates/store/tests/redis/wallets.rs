@@ -6,6 +6,9 @@ use uuid::Uuid;
 
 pub(crate) const FIRST: Epoch = Epoch(1);
 
+/// What it has when it is restored again.
+pub(crate) const SECOND: Epoch = Epoch(2);
+
 pub(crate) fn micro(amount: u64) -> MicroCoins {
     MicroCoins::new(amount).unwrap()
 }
@@ -35,9 +38,15 @@ pub(crate) fn debit(user: &UserId, slot: Slot, target: u64) -> Debit {
 }
 
 /// Raises one slot of the user's wallet.
-pub(crate) async fn raise(hot: &impl Hot, user: &UserId, slot: Slot, target: u64) -> Debited {
+pub(crate) async fn raise(
+    hot: &impl Hot,
+    epoch: Epoch,
+    user: &UserId,
+    slot: Slot,
+    target: u64,
+) -> Debited {
     let debits = [debit(user, slot, target)];
-    hot.debit(Shard::of(user), FIRST, &debits).await.unwrap()[0]
+    hot.debit(Shard::of(user), epoch, &debits).await.unwrap()[0]
 }
 
 pub(crate) fn done(charged: Coins, funds: Coins) -> Debited {

@@ -31,7 +31,7 @@ pub type Sign = Arc<dyn Fn(&Receipt, &[EvidenceRecord]) -> String + Send + Sync>
 /// How a store works.
 #[derive(Clone)]
 pub struct Options {
-    /// In whose name shards are held.
+    /// In whose name shards are held: one of its own for each run.
     pub meter: MeterId,
     /// Every [`apply`](Store::apply) is durable before it answers: for one machine, whose hot
     /// balances are in its own memory.

@@ -6,7 +6,7 @@ use billing_core::{
     Spending,
 };
 use store::{Hot, Ledger, Options};
-use units::{ElapsedMs, MicroCoins, UnixMs};
+use units::{ElapsedMs, MicroCoins, Shard, UnixMs};
 
 pub(crate) async fn a_credit_counts_once_per_id<H: Hot, L: Ledger>(pair: Pair<H, L>) {
     let store = pair.holding().await;
@@ -151,11 +151,14 @@ pub(crate) async fn what_the_rules_give_back_comes_with_the_bill_and_once<H: Hot
     }
     assert_eq!(store.audit().await.unwrap(), []);
     // Rules that come later give nothing for bills that were made without them.
+    let everything: Vec<_> = Shard::all().collect();
+    store.release(&everything).await.unwrap();
     let plain = pair.holding().await;
     plain.open_call(&open(6, "0")).await.unwrap();
     let mut lost = settlement(6, 1_000);
     lost.end = Some(End { reason: EndReason::HostLost, at: UnixMs(9_000) });
     let without = settle(&plain, lost.clone()).await;
+    plain.release(&everything).await.unwrap();
     let store =
         pair.store(Options { credits: Some(CreditRules::default()), ..Options::new(meter(1)) });
     store.hold(1_024, TTL).await.unwrap();

@@ -5,7 +5,7 @@
 
 use crate::{Chance, Trace};
 use billing_core::{Counted, Flow};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use units::{CallId, ElapsedMs, MonotonicMs};
 
 /// How finely media is cut.
@@ -67,6 +67,10 @@ pub(crate) struct Relay {
     pub(crate) rooms: BTreeMap<CallId, Room>,
     /// What each room had carried when it closed, or when the relay died: the truth for the audit.
     pub(crate) carried: BTreeMap<CallId, Counted>,
+    /// Last reports of closed rooms, which every meter that starts is told.
+    said_last: BTreeMap<CallId, Counted>,
+    /// Calls that were open when the relay died: nobody will ever report them again.
+    pub(crate) died: BTreeSet<CallId>,
 }
 
 impl Room {
@@ -164,7 +168,8 @@ impl Relay {
             }
             None => {
                 // An order to open it that comes later was overtaken.
-                let counted = *self.carried.entry(call).or_default();
+                self.carried.entry(call).or_default();
+                let counted = self.said_last.get(&call).copied().unwrap_or_default();
                 Some(Word::Counted { call, counted, last: true })
             }
         }
@@ -196,6 +201,7 @@ impl Relay {
             if let Some(room) = self.rooms.remove(&call) {
                 let counted = room.counted();
                 self.carried.insert(call, counted);
+                self.said_last.insert(call, counted);
                 words.push(Word::Counted { call, counted, last: true });
             }
         }
@@ -207,7 +213,14 @@ impl Relay {
         trace.note("relay", || format!("dies with {} rooms", self.rooms.len()));
         for (call, room) in std::mem::take(&mut self.rooms) {
             self.carried.insert(call, room.counted());
+            self.died.insert(call);
         }
+        self.died.extend(std::mem::take(&mut self.said_last).into_keys());
+    }
+
+    /// What a meter that starts is told.
+    pub(crate) fn last_words(&self) -> impl Iterator<Item = (CallId, Counted)> {
+        self.said_last.iter().map(|(call, counted)| (*call, *counted))
     }
 
     /// What a call has carried so far, in truth.

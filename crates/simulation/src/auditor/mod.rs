@@ -75,8 +75,8 @@ impl Auditor {
         self.retaken.extend(self.told.keys());
     }
 
-    /// A meter died after the relay had said its last of these calls, and before they were settled:
-    /// the evidence since the last checkpoint may have died with it. The platform carries that.
+    /// Meter and relay died, one after the other and before these calls were settled: the evidence
+    /// since the last checkpoint died with them. The platform carries that.
     pub(crate) fn excuse(&mut self, closed: impl Iterator<Item = CallId>) {
         for call in closed.filter(|call| !self.settled.contains_key(call)) {
             self.told.remove(&call);

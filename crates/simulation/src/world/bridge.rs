@@ -179,6 +179,7 @@ impl World {
             }
             MeterSays::Settled { receipt, counted: _ } => {
                 self.auditor.receipt(receipt.call, receipt.total())?;
+                self.direct_ends.remove(&receipt.call);
                 if self.direct.remove(&receipt.call).is_some() {
                     self.tell_relay(now, Order::Close { call: receipt.call });
                     return Ok(());
@@ -277,6 +278,7 @@ impl World {
         reason: billing_core::EndReason,
     ) {
         let fan = self.people[place].user.clone();
+        self.direct_ends.entry(call).or_insert((fan.clone(), reason));
         self.tell_relay(now, Order::Close { call });
         self.tell_meters(now, |at| billing_core::Input::Ended {
             call,

@@ -97,6 +97,8 @@ pub struct World {
     ledger: Arc<store::ledger::Memory>,
     /// Calls that run beside signaling: a second call on a wallet.
     direct: BTreeMap<CallId, usize>,
+    /// Those that are over and have no bill yet.
+    direct_ends: BTreeMap<CallId, (units::UserId, billing_core::EndReason)>,
     /// Who pays for which call of signaling's.
     fans: BTreeMap<CallId, units::UserId>,
     requests: u64,
@@ -149,6 +151,7 @@ impl World {
             ghosts: Ghosts::default(),
             ledger: Arc::default(),
             direct: BTreeMap::new(),
+            direct_ends: BTreeMap::new(),
             fans: BTreeMap::new(),
             // Beyond whatever signaling asks by itself.
             requests: 1 << 40,
@@ -186,7 +189,7 @@ impl World {
     fn start_meter(&mut self, n: usize) {
         if self.meters[n].life.is_some() {
             // One that was stopping was not done, and knows no more than one that was killed.
-            self.auditor.excuse(self.relay.carried.keys().copied());
+            self.auditor.excuse(self.relay.died.iter().copied());
         }
         let ways = &self.ways[n];
         let id = MeterId(self.chance.id());
@@ -201,6 +204,24 @@ impl World {
         let store = SimStore::new(hot, ledger, options);
         self.trace.note(&self.meters[n].name, || format!("starts as {id}"));
         self.meters[n].start(self.settings, store);
+        self.tell_newcomer(n);
+    }
+
+    /// What relay and signaling say again to a meter that knows nothing.
+    fn tell_newcomer(&mut self, n: usize) {
+        use billing_core::Input;
+        let (now, at) = (self.timeline.now(), self.meters[n].unix(self.timeline.now()));
+        let last = self.relay.last_words();
+        let reports = last.map(|(call, counted)| Input::MediaCounted { call, counted, last: true });
+        let ends = self.direct_ends.iter().map(|(call, (fan, reason))| Input::Ended {
+            call: *call,
+            fan: fan.clone(),
+            reason: *reason,
+            at,
+        });
+        for word in reports.chain(ends).collect::<Vec<_>>() {
+            self.network.send(now, &self.chance, Event::ToMeter(n, word));
+        }
     }
 
     /// Lets the world run to its end.

@@ -20,7 +20,8 @@ impl World {
         match fault {
             Fault::MeterCrash { meter } => {
                 self.meters[meter].life = None;
-                self.auditor.excuse(self.relay.carried.keys().copied());
+                // What it had heard of calls whose relay is gone, nobody says again.
+                self.auditor.excuse(self.relay.died.iter().copied());
                 let back = now.0 + self.chance.between(100, 20_000);
                 self.network.at(back, Event::Mend(Mend::MeterStarts(meter)));
             }
@@ -35,7 +36,7 @@ impl World {
                 self.relay.crash(&self.trace);
                 if self.meters.iter().any(|meter| !meter.runs(now)) {
                     // What a dead or frozen meter had heard since its last checkpoint, nobody has.
-                    self.auditor.excuse(self.relay.carried.keys().copied());
+                    self.auditor.excuse(self.relay.died.iter().copied());
                 }
                 self.connected.clear();
                 // The new process tells whoever is connected that it knows of no rooms.

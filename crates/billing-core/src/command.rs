@@ -49,9 +49,11 @@ pub enum Command {
         request: u64,
         credit: Credit,
     },
+    /// Takes coins at once, after what the fan's calls are due: hot balances may have lost that.
     Spend {
         request: u64,
         spend: Spend,
+        due: Vec<Target>,
     },
     /// New prices for a call that goes on.
     Change {

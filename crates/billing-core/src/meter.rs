@@ -296,6 +296,11 @@ impl Meter {
         (news || target.charge > self.total()).then_some(target)
     }
 
+    /// What its wallet owes it before anything else is taken.
+    pub(crate) fn due(&self) -> Option<Target> {
+        (self.stage == Stage::Open).then(|| self.target())
+    }
+
     /// The store's answer lacks it. Whether for the second time in a row.
     pub(crate) const fn missed(&mut self) -> bool {
         std::mem::replace(&mut self.missing, true)

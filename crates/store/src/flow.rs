@@ -130,8 +130,8 @@ impl<H: Hot, L: Ledger> Store<H, L> {
                 let crediting = self.credit(credit).await?;
                 Answer::Credited { request: *request, credit: credit.clone(), crediting }
             }
-            Command::Spend { request, spend } => {
-                let spending = self.spend(spend).await?;
+            Command::Spend { request, spend, due } => {
+                let spending = self.spend_after(spend, due).await?;
                 Answer::Spent { request: *request, spend: spend.clone(), spending }
             }
             Command::Change { call, fan, change } => {

@@ -259,7 +259,9 @@ impl Biller {
 
     fn spend(&mut self, request: u64, spend: Spend, out: &mut Vec<Output>) {
         let fan = spend.fan.clone();
-        self.request(request, &fan, Command::Spend { request, spend }, out);
+        let calls = self.wallets.get(&fan).into_iter().flat_map(|wallet| &wallet.calls);
+        let due = calls.filter_map(|call| self.calls.get(call)?.due()).collect();
+        self.request(request, &fan, Command::Spend { request, spend, due }, out);
     }
 
     fn open(

@@ -238,7 +238,7 @@ impl NaiveStore {
                 let crediting = self.credit(&credit);
                 Answer::Credited { request, credit, crediting }
             }
-            Command::Spend { request, spend } => {
+            Command::Spend { request, spend, due: _ } => {
                 let spending = self.spend(&spend);
                 Answer::Spent { request, spend, spending }
             }

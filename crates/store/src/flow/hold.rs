@@ -54,7 +54,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         }
         for row in &live.spends {
             let lease = self.lease(&row.spend.fan)?;
-            if let Err(error) = self.drive(lease, &row.spend).await {
+            if let Err(error) = self.drive(lease, &row.spend, &[]).await {
                 // Not adopted: the next time starts over.
                 shards.iter().for_each(|shard| self.lost(*shard));
                 return Err(error);

@@ -4,16 +4,16 @@
 //! Safe to repeat: the id is the row's key and the slot's name, and the amount its target. A crash
 //! after the first row leaves it under way; the next owner of the shard drives it on from there.
 
-use super::Store;
 use super::months::{self, Step};
 use super::restore::Live;
+use super::{Store, apply};
 use crate::{
     Debit, Debited, Error, Hot, Lease, Ledger, Mode, Slot, SpendRow, Surplus, Transaction,
     WalletRow,
 };
 use billing_core::advance;
 use billing_core::{
-    Entry, ShareTiers, Spend, SpendKind, Spending, charge_postings, chargeback_postings,
+    Entry, ShareTiers, Spend, SpendKind, Spending, Target, charge_postings, chargeback_postings,
 };
 use std::collections::BTreeSet;
 use units::{Coins, MicroCoins, Shard};
@@ -24,6 +24,15 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     /// # Errors
     /// [`Error::NotHeld`] and [`Error::Fenced`] if the fan's shard is somebody else's.
     pub async fn spend(&self, spend: &Spend) -> Result<Spending, Error> {
+        self.spend_after(spend, &[]).await
+    }
+
+    /// The same, after the fan's calls have taken what they are due: hot balances may have lost it,
+    /// and what is spent must not come out of it.
+    ///
+    /// # Errors
+    /// As [`Self::spend`].
+    pub async fn spend_after(&self, spend: &Spend, due: &[Target]) -> Result<Spending, Error> {
         let lease = self.lease(&spend.fan)?;
         let mut tx = self.ledger.begin().await?;
         tx.fence(&[(lease.shard, lease.epoch)]).await.map_err(|error| self.noted(error))?;
@@ -45,19 +54,25 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         let live = Live::of_users(&mut tx, &fan).await?;
         tx.commit().await?;
         self.restore(&[lease], &live, Surplus::Keep).await?;
-        let outcome = self.drive(lease, spend).await?;
+        let outcome = self.drive(lease, spend, due).await?;
         self.with_funds(spend, outcome).await
     }
 
     /// Takes a spending that is written down as under way to its end.
-    pub(super) async fn drive(&self, lease: Lease, spend: &Spend) -> Result<Spending, Error> {
+    pub(super) async fn drive(
+        &self,
+        lease: Lease,
+        spend: &Spend,
+        due: &[Target],
+    ) -> Result<Spending, Error> {
         let slot = Slot(spend.id.0);
         let mode = match spend.kind {
             SpendKind::Gift { .. } => Mode::AllOrNothing,
             SpendKind::Chargeback => Mode::TakeBack,
         };
-        let debit = Debit { user: spend.fan.clone(), slot, target: spend.amount, mode };
-        let raised = self.raise(vec![debit]).await?.pop().flatten();
+        let mut debits: Vec<Debit> = due.iter().map(apply::debit).collect();
+        debits.push(Debit { user: spend.fan.clone(), slot, target: spend.amount, mode });
+        let raised = self.raise(debits).await?.pop().flatten();
         let taken = match raised {
             Some(Debited::Done { charged, .. }) => charged,
             Some(Debited::Missing | Debited::Corrupt) => return Err(Error::Forgotten(lease.shard)),
@@ -86,7 +101,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         for row in &live.spends {
             let lease = self.lease(&row.spend.fan)?;
             self.restore(&[lease], &live, Surplus::Keep).await?;
-            self.drive(lease, &row.spend).await?;
+            self.drive(lease, &row.spend, &[]).await?;
         }
         Ok(())
     }

@@ -314,3 +314,19 @@ async fn an_old_copy_of_hot_balances_is_restored_before_it_is_debited() {
     assert_eq!(tick(&store, 0, 600_000).await, (kinds("2+0"), MicroCoins::ZERO));
     agree(&store).await;
 }
+
+#[tokio::test]
+async fn a_gift_takes_nothing_that_a_call_took_before_hot_balances_were_lost() {
+    let (pair, ()) = Pair::memory().await;
+    let store = pair.holding().await;
+    store.credit(&credit("a", 0, "1")).await.unwrap();
+    store.open_call(&open(0, "0")).await.unwrap();
+    let before = pair.hot.snapshot();
+    let due = [target(0, 30_000)];
+    assert_eq!(tick(&store, 0, 30_000).await, (kinds("0.5+0"), coins("0.5")));
+    pair.hot.fall_back(before);
+    let gift = gift(1, 0, "0.6");
+    assert_eq!(store.spend_after(&gift, &due).await.unwrap(), Spending::NoFunds);
+    assert_eq!(tick(&store, 0, 30_000).await, (kinds("0.5+0"), coins("0.5")));
+    agree(&store).await;
+}

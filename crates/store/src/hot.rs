@@ -3,7 +3,7 @@
 //! Everything here is cumulative and merges by maximum, so whatever is lost (a restart, a failover
 //! to a stale replica, an empty server) heals when it is sent again. Prices never come here: the
 //! store only fences, clamps, and takes promo coins before paid ones. What the operations do to one
-//! wallet stands in `hot/wallet.rs`, once: a script in a database does the same.
+//! wallet stands in `hot/wallet.rs`, once, wherever it is kept.
 
 mod memory;
 mod wallet;

@@ -11,7 +11,7 @@ use redis::{
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-/// How long an answer may take. A script of 512 debits takes about 2 ms. Less would give up on a
+/// How long an answer may take. A script of 512 debits takes about 1 ms. Less would give up on a
 /// server that is only busy; more would let ticks pile up behind one that is gone.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 

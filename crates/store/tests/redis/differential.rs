@@ -101,20 +101,22 @@ async fn take(hot: &impl Hot, shard: Shard, users: &[UserId], step: &Step) -> St
     }
 }
 
-/// Plays random sequences on the model and on what `empty` returns, a redis that holds nothing.
+/// Plays random sequences on the model and on a redis that `empty` has emptied, over two
+/// connections by turns: what one remembers of it is often past.
 fn compare(connect: impl Fn() -> Redis, empty: impl Fn()) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let redis = runtime.block_on(async { connect() });
+    let both = runtime.block_on(async { [connect(), connect()] });
     let (shard, users) = neighbours(usize::from(USERS));
-    let sequences = prop::collection::vec(step(), 1..40);
+    let sequences = prop::collection::vec((0..2_usize, step()), 1..40);
     let config = Config { cases: 150, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&sequences, |steps| {
         empty();
         runtime.block_on(async {
             let memory = Memory::default();
-            for step in &steps {
+            for (turn, step) in &steps {
+                let redis = &both[*turn];
                 let expected = take(&memory, shard, &users, step).await;
-                let found = take(&redis, shard, &users, step).await;
+                let found = take(redis, shard, &users, step).await;
                 prop_assert_eq!(found, expected, "{:?}", step);
                 for user in &users {
                     let found = redis.wallet(user).await;

@@ -1,6 +1,7 @@
 //! What the random sequences do not reach: the largest amounts, many wallets, broken records.
 
 use crate::wallets::{FIRST, SECOND, coins, debit, done, neighbours, raise, slot, wallet};
+use futures::future::join_all;
 use store::{Debit, Debited, Epoch, Error, Hot, Mode, Redis, Slot, Surplus};
 use test_servers::{Cluster, Engine, Redis as Server, RedisOptions};
 use units::{Coins, Shard, UserId};
@@ -80,6 +81,43 @@ async fn amounts_are_exact_up_to_the_largest() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn more_than_a_wallet_can_hold_is_not_written() {
+    const MAX: u64 = 1 << 53;
+    let (_server, redis) = started().await;
+    let (shard, users) = neighbours(1);
+    let here = wallet(&users[0], coins(MAX, 0), &[(slot(1), coins(5, 0))]);
+    redis.restore(shard, FIRST, std::slice::from_ref(&here), Surplus::Keep).await.unwrap();
+    // Each can be held, their maximum can't.
+    let more = [wallet(&users[0], coins(0, 1), &[(slot(1), Coins::ZERO)])];
+    let refused = redis.restore(shard, SECOND, &more, Surplus::Keep).await;
+    assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
+    assert_eq!(redis.wallet(&users[0]).await.unwrap(), Some(here));
+}
+
+#[tokio::test]
+async fn debits_of_one_wallet_at_the_same_time_all_count() {
+    let (server, first) = started().await;
+    let second = Redis::one(&server.url()).unwrap();
+    let (shard, users) = neighbours(1);
+    let slots: Vec<_> = (0..40).map(|n| (slot(n), Coins::ZERO)).collect();
+    let here = [wallet(&users[0], coins(35, 0), &slots)];
+    first.restore(shard, FIRST, &here, Surplus::Keep).await.unwrap();
+    let asked = (0..40).map(async |n| {
+        let redis = if n % 2 == 0 { &first } else { &second };
+        raise(redis, FIRST, &users[0], slot(n), 1).await
+    });
+    let debited = join_all(asked).await;
+    let (mut short, mut last) = (0, 0);
+    for found in &debited {
+        let Debited::Done { charged, funds } = found else { panic!("{found:?}") };
+        short += u32::from(*charged == Coins::ZERO);
+        last += u32::from(*charged != Coins::ZERO && *funds == Coins::ZERO);
+    }
+    assert_eq!((short, last), (5, 1), "who came too late, and who took the last coin: {debited:?}");
+    assert_eq!(first.wallet(&users[0]).await.unwrap().unwrap().funds(), Coins::ZERO);
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Evidence and signed receipts: what a bill can be checked by.
 
+use super::batch::{batches, values};
 use super::row::{Columns, hex, json};
 use crate::Error;
 use crate::evidence_bytes::{pack, unpack};
 use billing_core::{Checkpoint, EvidenceRecord};
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::{BTreeMap, HashMap};
 use units::CallId;
@@ -23,21 +25,24 @@ pub(super) async fn insert(tx: &mut SqliteConnection, rows: &[Checkpoint]) -> Re
         .iter()
         .map(|row| Ok((CallId(row.uuid("id")?), row.count("evidence_n")?)))
         .collect::<Result<_, Error>>()?;
-    let runs = rows.iter().filter_map(|row| {
-        let next = *known.get(&row.call)?;
-        let missing: Vec<EvidenceRecord> =
-            row.evidence.iter().filter(|record| record.n >= next).copied().collect();
-        let first = missing.first()?.n;
-        let bytes: String = pack(&missing).iter().map(|byte| format!("{byte:02x}")).collect();
-        Some((hex(row.call.0), first, bytes))
-    });
-    sqlx::query(
-        "INSERT INTO evidence (call_id, first_n, records)
-         SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2) FROM json_each(?1)",
-    )
-    .bind(json(runs))
-    .execute(tx)
-    .await?;
+    let runs: Vec<(CallId, u32, Vec<u8>)> = rows
+        .iter()
+        .filter_map(|row| {
+            let next = *known.get(&row.call)?;
+            let missing = row.evidence.iter().position(|record| record.n >= next)?;
+            let missing = &row.evidence[missing..];
+            Some((row.call, missing.first()?.n, pack(missing)))
+        })
+        .collect();
+    for batch in batches(&runs) {
+        let values = values("(?,?,?)", batch.len());
+        let sql = format!("INSERT INTO evidence (call_id, first_n, records) VALUES {values}");
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (call, first, records) in batch {
+            query = query.bind(call.0).bind(*first).bind(records.as_slice());
+        }
+        query.execute(&mut *tx).await?;
+    }
     Ok(())
 }
 

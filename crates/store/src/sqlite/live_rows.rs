@@ -21,41 +21,31 @@ impl LiveRows {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads where those calls stand that are not known, as far as they are open.
-    pub(super) async fn missing(
+    /// Where the progress of those calls stands, as far as they are open. What is not known is read
+    /// and added to `learned`.
+    pub(super) async fn places<'a>(
         &self,
         tx: &mut SqliteConnection,
-        rows: &[Checkpoint],
-    ) -> Result<Vec<(CallId, i64)>, Error> {
-        let missing: Vec<String> = {
-            let known = self.rows();
-            let missing = rows.iter().filter(|row| !known.contains_key(&row.call));
-            missing.map(|row| hex(row.call.0)).collect()
-        };
-        if missing.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = sqlx::query(
-            "SELECT live_call.n, live_call.id FROM json_each(?1) AS key
-             CROSS JOIN live_call ON live_call.id = unhex(key.value)",
-        )
-        .bind(json(missing))
-        .fetch_all(tx)
-        .await?;
-        let row = |row| Ok((CallId(Columns::uuid(row, "id")?), sqlx::Row::try_get(row, "n")?));
-        rows.iter().map(row).collect()
-    }
-
-    /// The rows of those calls that are known or `learned`.
-    pub(super) fn places<'a>(
-        &self,
+        learned: &mut Vec<(CallId, i64)>,
         rows: &'a [Checkpoint],
-        learned: &[(CallId, i64)],
-    ) -> Vec<(i64, &'a Checkpoint)> {
-        let learned: HashMap<CallId, i64> = learned.iter().copied().collect();
-        let known = self.rows();
-        let place = |call| known.get(call).or_else(|| learned.get(call)).copied();
-        rows.iter().filter_map(|row| Some((place(&row.call)?, row))).collect()
+    ) -> Result<Vec<(i64, &'a Checkpoint)>, Error> {
+        let (mut places, mut missing) = (Vec::with_capacity(rows.len()), Vec::new());
+        {
+            let known = self.rows();
+            for row in rows {
+                match known.get(&row.call) {
+                    Some(n) => places.push((*n, row)),
+                    None => missing.push(row),
+                }
+            }
+        }
+        if !missing.is_empty() {
+            let found = read(tx, missing.iter().map(|row| row.call)).await?;
+            let place = |row: &'a Checkpoint| Some((*found.get(&row.call)?, row));
+            places.extend(missing.into_iter().filter_map(place));
+            learned.extend(found);
+        }
+        Ok(places)
     }
 
     /// To be told when the transaction that saw them is committed.
@@ -72,4 +62,20 @@ impl LiveRows {
             known.remove(&call);
         }
     }
+}
+
+/// The rows of those calls that are open.
+async fn read(
+    tx: &mut SqliteConnection,
+    calls: impl Iterator<Item = CallId>,
+) -> Result<HashMap<CallId, i64>, Error> {
+    let rows = sqlx::query(
+        "SELECT live_call.n, live_call.id FROM json_each(?1) AS key
+         CROSS JOIN live_call ON live_call.id = unhex(key.value)",
+    )
+    .bind(json(calls.map(|call| hex(call.0))))
+    .fetch_all(tx)
+    .await?;
+    let row = |row| Ok((CallId(Columns::uuid(row, "id")?), sqlx::Row::try_get(row, "n")?));
+    rows.iter().map(row).collect()
 }

@@ -5,6 +5,7 @@
 //! changes. Batches travel as one JSON array per statement. `migrations/sqlite/` has the tables,
 //! with checks and triggers that refuse what would break the books.
 
+mod batch;
 mod call;
 mod credit;
 mod evidence;

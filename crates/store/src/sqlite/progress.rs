@@ -1,6 +1,7 @@
 //! What calls were charged and proved so far, and how they ended. Progress is written
 //! every second of every open call: what this costs is what bounds a machine's calls.
 
+use super::batch::{batches, values};
 use super::evidence;
 use super::live_rows::LiveRows;
 use super::row::{integer, micro};
@@ -10,10 +11,6 @@ use billing_core::Checkpoint;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use units::{CallId, UnixMs};
-
-/// Rows that one statement takes, and so on with what is left. SQLite takes 32,766 values at most;
-/// more rows would gain nothing, fewer would cost a round to its thread each.
-const ROWS_AT_ONCE: [usize; 3] = [1_024, 32, 1];
 
 /// What a row binds.
 const VALUES: &str = "(?,?,?,?,?,?)";
@@ -28,29 +25,21 @@ pub(super) async fn checkpoint(
     if rows.iter().any(|row| !row.evidence.is_empty()) {
         evidence::insert(tx, rows).await?;
     }
-    let before = learned.len();
-    learned.extend(known.missing(tx, rows).await?);
-    let mut places = known.places(rows, &learned[before..]);
+    let mut places = known.places(tx, learned, rows).await?;
     // In the order of the table, a page is found once for all its rows.
     places.sort_unstable_by_key(|(n, _)| *n);
-    let mut rest = places.as_slice();
-    for size in ROWS_AT_ONCE {
-        while rest.len() >= size {
-            let (batch, others) = rest.split_at(size);
-            raise(tx, at, batch).await?;
-            rest = others;
-        }
+    for batch in batches(&places) {
+        raise(tx, at, batch).await?;
     }
     Ok(())
 }
 
-/// One statement, whose values are bound: nothing is put into a JSON array and taken apart again.
 async fn raise(
     tx: &mut SqliteConnection,
     at: UnixMs,
     rows: &[(i64, &Checkpoint)],
 ) -> Result<(), Error> {
-    let values = vec![VALUES; rows.len()].join(",");
+    let values = values(VALUES, rows.len());
     let sql = format!(
         "UPDATE live_call SET
              seen_at_unix_ms = max(seen_at_unix_ms, ?),

@@ -8,6 +8,7 @@
 
 mod biller;
 mod command;
+mod credit_coins;
 mod credit_rules;
 mod evidence;
 mod funds;
@@ -29,6 +30,7 @@ mod vocabulary;
 
 pub use biller::Biller;
 pub use command::{Answer, Command, Held, Question};
+pub use credit_coins::{bought, given_back};
 pub use credit_rules::{CreditRules, EarlyDrop, HostSilent, PictureFrozen, RuleCredit, Stretch};
 pub use media::{Counted, Flow, Proven};
 pub use plan::{Change, Plan};

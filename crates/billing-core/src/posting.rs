@@ -119,44 +119,69 @@ pub fn charge_postings(
     .collect()
 }
 
-/// The rows of a credit; none for a credit of nothing. A refund names the call's `host` and the
-/// host's part of what the call cost, which [`Payer::Both`] divides by.
+/// The rows of a credit that put `coins` into the wallet; none for a credit of nothing. What a
+/// purchase did not put there paid off what the fan owed. A refund names the call's `host` and the
+/// host's part of what the call cost, which [`Payer::Both`] divides each kind of coin by.
+///
+/// `n` is 0 for coins, or of a refund for who carries its paid coins: 0 and 1, as a charge has it;
+/// 2 and 3 for its promo coins. Of a purchase, 1 is the debt.
 #[must_use]
-pub fn credit_postings(credit: &Credit, refunded: Option<(&UserId, ShareBps)>) -> Vec<Posting> {
-    let to = match credit.kind {
-        CreditKind::Promo => Account::FanPromo(credit.user.clone()),
-        CreditKind::Purchase | CreditKind::Refund { .. } => Account::FanPaid(credit.user.clone()),
+pub fn credit_postings(
+    credit: &Credit,
+    coins: Coins,
+    refunded: Option<(&UserId, ShareBps)>,
+) -> Vec<Posting> {
+    let user = &credit.user;
+    let owed = credit.amount.saturating_sub(coins.paid).saturating_sub(coins.promo);
+    let rows = match &credit.kind {
+        CreditKind::Purchase => vec![
+            (0, Account::PspClearing, Account::FanPaid(user.clone()), coins.paid),
+            (1, Account::PspClearing, Account::FanReceivable(user.clone()), owed),
+        ],
+        CreditKind::Promo => {
+            let to = Account::FanPromo(user.clone());
+            vec![(0, Account::PlatformPromoExpense, to, coins.promo)]
+        }
+        CreditKind::Refund { payer, .. } => [
+            (0, Account::FanPaid(user.clone()), coins.paid),
+            (2, Account::FanPromo(user.clone()), coins.promo),
+        ]
+        .into_iter()
+        .flat_map(|(n, to, amount)| {
+            let [first, second] = carriers(*payer, amount, refunded);
+            [(n, first.0, to.clone(), first.1), (n + 1, second.0, to, second.1)]
+        })
+        .collect(),
     };
-    let host = || refunded.map(|(host, _)| Account::HostEarnings(host.clone()));
-    let sources = match &credit.kind {
-        CreditKind::Purchase => vec![(Account::PspClearing, credit.amount)],
-        CreditKind::Promo => vec![(Account::PlatformPromoExpense, credit.amount)],
-        CreditKind::Refund { payer: Payer::Platform, .. } => {
-            vec![(Account::PlatformAbsorbed, credit.amount)]
-        }
-        CreditKind::Refund { payer: Payer::Host, .. } => {
-            vec![(host().unwrap_or(Account::PlatformAbsorbed), credit.amount)]
-        }
-        CreditKind::Refund { payer: Payer::Both, .. } => {
-            let share = refunded.map_or(ShareBps::WHOLE, |(_, share)| share);
-            let split = Split::of(credit.amount, share);
-            vec![
-                (host().unwrap_or(Account::PlatformAbsorbed), split.host),
-                (Account::PlatformFee, split.platform),
-            ]
-        }
-    };
-    (0..)
-        .zip(sources)
-        .filter(|(_, (_, amount))| *amount > MicroCoins::ZERO)
-        .map(|(n, (from, amount))| Posting {
+    rows.into_iter()
+        .filter(|(.., amount)| *amount > MicroCoins::ZERO)
+        .map(|(n, from, to, amount)| Posting {
             entry: Entry::Credit(credit.id.clone()),
             n,
             from,
-            to: to.clone(),
+            to,
             amount,
         })
         .collect()
+}
+
+/// Who carries an amount that is given back, and how much of it.
+fn carriers(
+    payer: Payer,
+    amount: MicroCoins,
+    refunded: Option<(&UserId, ShareBps)>,
+) -> [(Account, MicroCoins); 2] {
+    let absorbed = || Account::PlatformAbsorbed;
+    let host = refunded.map_or_else(absorbed, |(host, _)| Account::HostEarnings(host.clone()));
+    let share = refunded.map_or(ShareBps::WHOLE, |(_, share)| share);
+    match payer {
+        Payer::Platform => [(absorbed(), amount), (Account::PlatformFee, MicroCoins::ZERO)],
+        Payer::Host => [(host, amount), (Account::PlatformFee, MicroCoins::ZERO)],
+        Payer::Both => {
+            let split = Split::of(amount, share);
+            [(host, split.host), (Account::PlatformFee, split.platform)]
+        }
+    }
 }
 
 /// The rows of a chargeback: what was taken of each kind goes back to the bank, and the rest is

@@ -234,11 +234,11 @@ pub struct Credit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CreditKind {
-    /// Bought: paid coins.
+    /// Bought: paid coins, less what the fan owes.
     Purchase,
     /// A present of the platform: promo coins.
     Promo,
-    /// Given back for a call, at most what it cost in all: paid coins.
+    /// Given back for a call, at most what it cost in all: the coins that paid for it.
     Refund { call: CallId, payer: Payer, reason: RefundReason },
 }
 

@@ -12,7 +12,7 @@ mod difference;
 pub use difference::{Audited, Difference, Rule};
 
 use crate::month::month_of;
-use crate::{CallRow, Ledger, PostingRow, ShardRows, SpendRow, Store, Transaction};
+use crate::{CallRow, CreditRow, Ledger, PostingRow, ShardRows, SpendRow, Store, Transaction};
 use crate::{Error, Hot};
 use billing_core::receipt::{PublicKey, verify};
 use billing_core::{
@@ -56,9 +56,10 @@ pub async fn audit<L: Ledger>(
         let rows = tx.shard_rows(shard).await?;
         audit.shard(&rows);
         for call in &rows.calls {
-            let evidence = tx.evidence(call.live.call).await?;
+            let id = call.live.call;
+            let evidence = tx.evidence(&[id]).await?.remove(&id).unwrap_or_default();
             audit.evidence(call, &evidence);
-            let document = tx.document(call.live.call).await?;
+            let document = tx.document(id).await?;
             audit.document(call, &evidence, document.as_deref(), key);
         }
         seen(shard, &audit.done);
@@ -80,7 +81,8 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         for shard in Shard::all() {
             for call in &tx.shard_rows(shard).await?.calls {
                 let Some(receipt) = call.receipt() else { continue };
-                let evidence = tx.evidence(receipt.call).await?;
+                let evidence = tx.evidence(&[receipt.call]).await?.remove(&receipt.call);
+                let evidence = evidence.unwrap_or_default();
                 let document = tx.document(receipt.call).await?;
                 if document != Some(sign(&receipt, &evidence)) {
                     let subject = receipt.call.to_string();
@@ -142,10 +144,10 @@ impl Audit {
 
     fn wallets(&mut self, rows: &ShardRows) {
         let mut sums: BTreeMap<&UserId, Figures> = BTreeMap::new();
-        for credit in &rows.credits {
-            let sum = sums.entry(&credit.user).or_default();
-            let promo = matches!(credit.kind, CreditKind::Promo);
-            sum.credited[usize::from(promo)] += signed(credit.amount);
+        for row in &rows.credits {
+            let sum = sums.entry(&row.credit.user).or_default();
+            add(&mut sum.credited, row.coins);
+            sum.owed -= paid_off(row);
         }
         for call in &rows.calls {
             let sum = sums.entry(&call.live.terms.fan).or_default();
@@ -193,7 +195,8 @@ impl Audit {
     }
 
     fn credits(&mut self, rows: &ShardRows, posted: &mut Posted<'_>) {
-        for credit in &rows.credits {
+        for row in &rows.credits {
+            let credit = &row.credit;
             let entry = Entry::Credit(credit.id.clone());
             let postings = posted.take(&entry);
             let sum = postings.iter().map(|row| signed(row.amount)).sum();
@@ -204,7 +207,15 @@ impl Audit {
             };
             let refunded = refunded.map(|call| &call.live.terms);
             let refunded = refunded.map(|terms| (&terms.host, terms.host_share));
-            self.accounts(&entry, &credit_postings(credit, refunded), &postings);
+            self.accounts(&entry, &credit_postings(credit, row.coins, refunded), &postings);
+            let Coins { paid, promo } = row.coins;
+            let expected = match credit.kind {
+                CreditKind::Purchase => (paid.min(credit.amount), MicroCoins::ZERO),
+                CreditKind::Promo => (MicroCoins::ZERO, credit.amount),
+                CreditKind::Refund { .. } => (credit.amount.saturating_sub(promo), promo),
+            };
+            self.same(Rule::CreditCoins, &entry, signed(expected.0), signed(paid));
+            self.same(Rule::CreditCoins, &entry, signed(expected.1), signed(promo));
         }
     }
 
@@ -213,12 +224,16 @@ impl Audit {
         let charged: i128 = parts(live.charged).iter().sum();
         let plan = Plan { tariff: live.terms.tariff, changes: live.changes.clone() };
         self.at_most(Rule::ChargeWithinPlan, id, signed(plan.charge(live.proven)), charged);
-        let refunds = rows
-            .credits
-            .iter()
-            .filter(|credit| matches!(credit.kind, CreditKind::Refund { call, .. } if call == id));
-        let refunded = refunds.map(|credit| signed(credit.amount)).sum();
-        self.at_most(Rule::RefundWithinCharge, id, charged, refunded);
+        let refunds = rows.credits.iter().filter(
+            |row| matches!(row.credit.kind, CreditKind::Refund { call, .. } if call == id),
+        );
+        let mut refunded = [0; 2];
+        refunds.for_each(|row| add(&mut refunded, row.coins));
+        let given: i128 = refunded.iter().sum();
+        self.at_most(Rule::RefundWithinCharge, id, charged, given);
+        // Of promo coins the part that they had in the charge.
+        let due = given * parts(live.charged)[1] / charged.max(1);
+        self.same(Rule::RefundCoins, id, due, refunded[1]);
         let entries = (0..call.settlements).flat_map(|k| posted.take(&Entry::Call(id, k)));
         let postings: Vec<&PostingRow> = entries.collect();
         let expected = if call.end.is_some() { live.charged } else { call.posted };
@@ -446,6 +461,11 @@ fn signed(amount: MicroCoins) -> i128 {
 
 fn parts(coins: Coins) -> [i128; 2] {
     [signed(coins.paid), signed(coins.promo)]
+}
+
+/// What of a purchase went to what the fan owed.
+fn paid_off(row: &CreditRow) -> i128 {
+    signed(row.credit.amount) - parts(row.coins).iter().sum::<i128>()
 }
 
 fn add(sum: &mut [i128; 2], coins: Coins) {

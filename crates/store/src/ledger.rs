@@ -12,6 +12,7 @@ use billing_core::{
     Account, Change, Checkpoint, Credit, End, EvidenceRecord, LiveCall, Posting, Receipt, Spend,
     Spending,
 };
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use units::{CallId, Coins, ElapsedMs, MeterId, MicroCoins, Shard, SpendId, UserId};
@@ -37,6 +38,14 @@ pub struct CallRow {
     pub settlements: u32,
     /// `None` while it is open.
     pub end: Option<End>,
+}
+
+/// A credit, and what it put into the wallet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreditRow {
+    pub credit: Credit,
+    /// What a purchase did not put there paid off what the fan owed.
+    pub coins: Coins,
 }
 
 /// A gift or chargeback.
@@ -65,7 +74,7 @@ pub struct HostMonth {
 pub struct ShardRows {
     pub wallets: Vec<WalletRow>,
     pub calls: Vec<CallRow>,
-    pub credits: Vec<Credit>,
+    pub credits: Vec<CreditRow>,
     pub spends: Vec<SpendRow>,
     /// By the host's shard.
     pub months: Vec<HostMonth>,
@@ -75,6 +84,9 @@ pub struct ShardRows {
     /// Calls whose row can't be read, by whatever stands in their id.
     pub broken: Vec<String>,
 }
+
+/// The records of calls.
+pub type Evidence = BTreeMap<CallId, Vec<EvidenceRecord>>;
 
 /// A database of the rows above.
 pub trait Ledger: Send + Sync + 'static {
@@ -173,11 +185,11 @@ pub trait Transaction: Send {
         change: &Change,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// A call's evidence, by `n`.
+    /// The evidence of these calls, each by `n`; of one without evidence nothing.
     fn evidence(
         &mut self,
-        call: CallId,
-    ) -> impl Future<Output = Result<Vec<EvidenceRecord>, Error>> + Send;
+        calls: &[CallId],
+    ) -> impl Future<Output = Result<Evidence, Error>> + Send;
 
     /// Keeps signed receipts: a call's document never changes.
     fn insert_documents(
@@ -192,13 +204,14 @@ pub trait Transaction: Send {
     ) -> impl Future<Output = Result<Option<String>, Error>> + Send;
 
     /// The credit of that id.
-    fn credit(&mut self, id: &str) -> impl Future<Output = Result<Option<Credit>, Error>> + Send;
+    fn credit(&mut self, id: &str)
+    -> impl Future<Output = Result<Option<CreditRow>, Error>> + Send;
 
     /// A new credit.
-    fn insert_credit(&mut self, credit: &Credit) -> impl Future<Output = Result<(), Error>> + Send;
+    fn insert_credit(&mut self, row: &CreditRow) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// The sum of a call's refunds.
-    fn refunded(&mut self, call: CallId) -> impl Future<Output = Result<MicroCoins, Error>> + Send;
+    /// What a call's refunds gave back in all.
+    fn refunded(&mut self, call: CallId) -> impl Future<Output = Result<Coins, Error>> + Send;
 
     /// The gift or chargeback of that id.
     fn spend(

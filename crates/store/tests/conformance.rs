@@ -54,6 +54,8 @@ macro_rules! backends {
                 what_the_rules_give_back_comes_with_the_bill_and_once
                 a_gift_is_all_or_nothing
                 a_chargeback_takes_what_is_there_and_the_rest_is_owed
+                a_purchase_first_pays_off_what_is_owed
+                a_refund_gives_back_the_coins_that_paid
                 coins_are_spent_once_per_id
             }
             evidence {

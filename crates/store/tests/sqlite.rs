@@ -66,7 +66,10 @@ async fn the_audit_names_the_rule_that_was_broken() {
         ("UPDATE call SET media_ms = 1 WHERE reason IS NOT NULL", Rule::ChargeWithinPlan),
         ("UPDATE call SET host_share_bps = 1", Rule::HostShare),
         ("UPDATE credit SET amount = 1", Rule::CreditPosted),
-        ("UPDATE credit SET kind = 'promo'", Rule::CreditsCounted),
+        ("UPDATE credit SET paid = 1", Rule::CreditsCounted),
+        ("UPDATE credit SET kind = 'promo'", Rule::CreditCoins),
+        ("UPDATE credit SET paid = promo, promo = paid WHERE call_id IS NULL", Rule::CreditCoins),
+        ("UPDATE credit SET paid = 0, promo = amount WHERE call_id > 0", Rule::RefundCoins),
         ("UPDATE posting SET amount = amount + 1", Rule::BooksBalance),
         ("DELETE FROM posting WHERE entry LIKE 'credit:%'", Rule::CreditPosted),
         ("DELETE FROM posting WHERE entry LIKE 'spend:%'", Rule::ChargePosted),
@@ -78,6 +81,7 @@ async fn the_audit_names_the_rule_that_was_broken() {
     ] {
         let dir = TempDir::new().unwrap();
         let (store, path) = books(&dir).await;
+        store.credit(&refund("back", 0, 0, "0.5", billing_core::Payer::Both)).await.unwrap();
         sqlx::query(tampering).execute(&burglar(&path).await).await.unwrap();
         let found = store.audit().await.unwrap();
         assert!(found.iter().any(|difference| difference.rule == rule), "{tampering}: {found:?}");

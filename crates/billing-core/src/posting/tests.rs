@@ -55,26 +55,58 @@ fn each_credit_comes_from_whoever_carries_it() {
     let (_, host) = people();
     let call = CallId(Uuid::nil());
     let refund = |payer| CreditKind::Refund { call, payer, reason: RefundReason::Support };
-    for (kind, refunded, expected) in [
-        (CreditKind::Purchase, None, "fan:paid:fan 1001, psp:clearing -1001"),
-        (CreditKind::Promo, None, "fan:promo:fan 1001, platform:promo_expense -1001"),
-        (refund(Payer::Platform), Some(7_000), "fan:paid:fan 1001, platform:absorbed -1001"),
-        (refund(Payer::Host), Some(7_000), "fan:paid:fan 1001, host:earnings:host -1001"),
+    for (kind, given, refunded, expected) in [
+        (CreditKind::Purchase, (1_001, 0), None, "fan:paid:fan 1001, psp:clearing -1001"),
+        (
+            CreditKind::Purchase,
+            (701, 0),
+            None,
+            "fan:paid:fan 701, fan:receivable:fan 300, psp:clearing -1001",
+        ),
+        (CreditKind::Purchase, (0, 0), None, "fan:receivable:fan 1001, psp:clearing -1001"),
+        (CreditKind::Promo, (0, 1_001), None, "fan:promo:fan 1001, platform:promo_expense -1001"),
+        (
+            refund(Payer::Platform),
+            (1_001, 0),
+            Some(7_000),
+            "fan:paid:fan 1001, platform:absorbed -1001",
+        ),
+        (
+            refund(Payer::Host),
+            (1, 1_000),
+            Some(7_000),
+            "fan:paid:fan 1, fan:promo:fan 1000, host:earnings:host -1001",
+        ),
         (
             refund(Payer::Both),
+            (1_001, 0),
             Some(7_000),
             "fan:paid:fan 1001, host:earnings:host -700, platform:fee -301",
         ),
-        (refund(Payer::Both), Some(10_000), "fan:paid:fan 1001, host:earnings:host -1001"),
-        (refund(Payer::Both), Some(0), "fan:paid:fan 1001, platform:fee -1001"),
+        // Each kind by itself, as it was charged: 7.7 and 693.
+        (
+            refund(Payer::Both),
+            (11, 990),
+            Some(7_000),
+            "fan:paid:fan 11, fan:promo:fan 990, host:earnings:host -700, platform:fee -301",
+        ),
+        (
+            refund(Payer::Both),
+            (1_001, 0),
+            Some(10_000),
+            "fan:paid:fan 1001, host:earnings:host -1001",
+        ),
+        (refund(Payer::Both), (1_001, 0), Some(0), "fan:paid:fan 1001, platform:fee -1001"),
     ] {
         let refunded = refunded.map(|bps| (&host, share(bps)));
-        let rows = credit_postings(&credit(kind.clone()), refunded);
+        let rows = credit_postings(&credit(kind.clone()), coins(given), refunded);
         assert_eq!(told(&rows), expected, "{kind:?}");
         assert!(rows.iter().all(|row| row.entry.to_string() == "credit:order-1"));
+        let places: BTreeMap<u32, ()> = rows.iter().map(|row| (row.n, ())).collect();
+        assert_eq!(places.len(), rows.len(), "{rows:?}");
     }
     let nothing = Credit { amount: MicroCoins::ZERO, ..credit(CreditKind::Purchase) };
-    assert_eq!(credit_postings(&nothing, None), []);
+    assert_eq!(credit_postings(&nothing, Coins::ZERO, None), []);
 }
 
 #[test]
@@ -157,8 +189,13 @@ proptest! {
             3 => refund(Payer::Host),
             _ => refund(Payer::Both),
         };
+        let given = match kind {
+            CreditKind::Purchase => coins((amount / 3, 0)),
+            CreditKind::Promo => coins((0, amount)),
+            CreditKind::Refund { .. } => coins((amount / 3, amount - amount / 3)),
+        };
         let credit = Credit { amount: micro(amount), ..credit(kind) };
-        let rows = credit_postings(&credit, Some((&host, share(bps))));
+        let rows = credit_postings(&credit, given, Some((&host, share(bps))));
         booked(&rows);
         prop_assert_eq!(rows.iter().map(|row| row.amount.micro()).sum::<u64>(), amount);
         let taken = coins((paid, promo));

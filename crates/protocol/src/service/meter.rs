@@ -19,12 +19,12 @@ pub struct CallTerms {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum CreditKind {
-    /// Bought: paid coins.
+    /// Bought: paid coins, less what the fan owes.
     #[default]
     Purchase,
     /// A present of the platform: promo coins.
     Promo,
-    /// Given back for a call, at most what it cost in all: paid coins.
+    /// Given back for a call, at most what it cost in all: the coins that paid for it.
     Refund { call: CallId, payer: CreditPayer, reason: CreditReason },
 }
 

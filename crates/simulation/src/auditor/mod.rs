@@ -4,9 +4,7 @@
 //! It reads the ledger's rows as they are, knows what the relay truly carried and what people were
 //! told, and trusts nobody's sums.
 
-mod price;
-
-use billing_core::{Counted, CreditKind, SpendKind, Spending};
+use billing_core::{Counted, SpendKind, Spending};
 use futures::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{CallRow, Ledger, PostingRow, ShardRows, Transaction, WalletRow};
@@ -44,6 +42,9 @@ macro_rules! ensure {
         }
     };
 }
+
+mod credits;
+mod price;
 
 fn micro(coins: Coins) -> u64 {
     coins.paid.micro() + coins.promo.micro()
@@ -127,13 +128,7 @@ impl Auditor {
     /// Credits = settled + open charges + funds, each kind by itself, and nothing below zero.
     fn wallet(wallet: &WalletRow, rows: &ShardRows) -> Finding {
         let user = &wallet.user;
-        let (mut paid, mut promo) = (0_u64, 0_u64);
-        for credit in rows.credits.iter().filter(|credit| credit.user == *user) {
-            match credit.kind {
-                CreditKind::Promo => promo += credit.amount.micro(),
-                CreditKind::Purchase | CreditKind::Refund { .. } => paid += credit.amount.micro(),
-            }
-        }
+        let (paid, promo) = credits::credited(wallet, rows)?;
         let credited = (wallet.credited.paid.micro(), wallet.credited.promo.micro());
         ensure!(
             credited == (paid, promo),
@@ -201,10 +196,11 @@ impl Auditor {
                 bill(truth(open.live.call).billable())
             });
             // Coins that nobody was told of yet may not have reached the hot balances.
-            let on_the_way = rows.credits.iter().filter(|credit| {
+            let on_the_way = rows.credits.iter().filter(|row| {
+                let credit = &row.credit;
                 credit.user == live.terms.fan && !self.credited.contains_key(&credit.id)
             });
-            let on_the_way: u64 = on_the_way.map(|credit| credit.amount.micro()).sum();
+            let on_the_way: u64 = on_the_way.map(|row| micro(row.coins)).sum();
             let left = left.saturating_sub(on_the_way);
             ensure!(left == 0, "{call}: charged {charged} of {owed} with {left} in the wallet");
         }
@@ -258,7 +254,7 @@ impl Auditor {
             for wallet in &rows.wallets {
                 fan_accounts(wallet, &balances)?;
             }
-            seen.extend(rows.credits.into_iter().map(|credit| credit.id));
+            seen.extend(rows.credits.into_iter().map(|row| row.credit.id));
         }
         for (id, amount) in &self.credited {
             ensure!(seen.contains(id), "the acknowledged credit {id} of {amount} is gone");

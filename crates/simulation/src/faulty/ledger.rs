@@ -1,14 +1,15 @@
 //! A ledger whose transactions fail before or after they are durable.
 
 use super::{Fate, Way};
-use billing_core::{Change, Checkpoint, Credit, EvidenceRecord, Posting};
+use billing_core::{Change, Checkpoint, Posting};
 use std::future::Future;
 use std::sync::Arc;
 use store::ledger::Memory;
 use store::{
-    CallRow, Epoch, Error, HostMonth, Lease, Ledger, ShardRows, SpendRow, Transaction, WalletRow,
+    CallRow, CreditRow, Epoch, Error, Evidence, HostMonth, Lease, Ledger, ShardRows, SpendRow,
+    Transaction, WalletRow,
 };
-use units::{CallId, ElapsedMs, MeterId, MicroCoins, Shard, SpendId, UnixMs, UserId};
+use units::{CallId, Coins, ElapsedMs, MeterId, Shard, SpendId, UnixMs, UserId};
 
 /// The database at the end of a way.
 #[derive(Clone, Debug)]
@@ -81,12 +82,12 @@ impl Transaction for FaultyTx {
         fn checkpoint(&mut self, at: UnixMs, rows: &[Checkpoint]) -> ();
         fn put_calls(&mut self, rows: &[CallRow]) -> ();
         fn insert_change(&mut self, call: CallId, change: &Change) -> ();
-        fn evidence(&mut self, call: CallId) -> Vec<EvidenceRecord>;
+        fn evidence(&mut self, calls: &[CallId]) -> Evidence;
         fn insert_documents(&mut self, documents: &[(CallId, String)]) -> ();
         fn document(&mut self, call: CallId) -> Option<String>;
-        fn credit(&mut self, id: &str) -> Option<Credit>;
-        fn insert_credit(&mut self, credit: &Credit) -> ();
-        fn refunded(&mut self, call: CallId) -> MicroCoins;
+        fn credit(&mut self, id: &str) -> Option<CreditRow>;
+        fn insert_credit(&mut self, row: &CreditRow) -> ();
+        fn refunded(&mut self, call: CallId) -> Coins;
         fn spend(&mut self, id: SpendId) -> Option<SpendRow>;
         fn put_spend(&mut self, row: &SpendRow) -> ();
         fn pending_spends(&mut self, shards: &[Shard]) -> Vec<SpendRow>;

@@ -47,17 +47,21 @@ WHEN (new.credited_paid < old.credited_paid OR new.credited_promo < old.credited
     OR new.settled_paid < old.settled_paid OR new.settled_promo < old.settled_promo)
 EXECUTE FUNCTION refuse('a wallet''s totals never fall');
 
--- `call_id`, `payer` and `reason` are a refund's.
+-- `paid` and `promo` are what it put into the wallet; what of a purchase is missing in them paid off
+-- what was owed. `call_id`, `payer` and `reason` are a refund's.
 CREATE TABLE credit (
     id         label PRIMARY KEY,
     user_id    label,
     shard      SMALLINT NOT NULL,
     amount     micro_coins,
+    paid       micro_coins,
+    promo      micro_coins,
     kind       TEXT NOT NULL CHECK (kind IN ('purchase', 'promo', 'refund')),
     call_id    UUID,
     payer      TEXT,
     reason     TEXT,
     at_unix_ms span_ms,
+    CHECK (paid + promo = amount OR (kind = 'purchase' AND paid + promo < amount)),
     CHECK ((kind = 'refund') = (call_id IS NOT NULL AND payer IS NOT NULL AND reason IS NOT NULL))
 );
 

@@ -39,17 +39,21 @@ WHEN new.credited_paid < old.credited_paid OR new.credited_promo < old.credited_
     OR new.settled_paid < old.settled_paid OR new.settled_promo < old.settled_promo
 BEGIN SELECT raise(ABORT, 'a wallet''s totals never fall'); END;
 
--- `call_id`, `payer` and `reason` are a refund's.
+-- `paid` and `promo` are what it put into the wallet; what of a purchase is missing in them paid off
+-- what was owed. `call_id`, `payer` and `reason` are a refund's.
 CREATE TABLE credit (
     id         TEXT    NOT NULL PRIMARY KEY,
     user_id    TEXT    NOT NULL REFERENCES wallet (user_id),
     shard      INTEGER NOT NULL,
     amount     INTEGER NOT NULL CHECK (amount BETWEEN 0 AND 9007199254740992),
+    paid       INTEGER NOT NULL CHECK (paid >= 0),
+    promo      INTEGER NOT NULL CHECK (promo >= 0),
     kind       TEXT    NOT NULL CHECK (kind IN ('purchase', 'promo', 'refund')),
     call_id    BLOB,
     payer      TEXT,
     reason     TEXT,
     at_unix_ms INTEGER NOT NULL CHECK (at_unix_ms >= 0),
+    CHECK (paid + promo = amount OR (kind = 'purchase' AND paid + promo < amount)),
     CHECK ((kind = 'refund') = (call_id IS NOT NULL AND payer IS NOT NULL AND reason IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 

@@ -46,10 +46,13 @@ rules! {
         "what the wallet spent is not the sum of its calls, gifts and chargebacks";
     /// No wallet spent more than it was credited, live charges included.
     NeverNegative = "never_negative", Coins, "the wallet spent more than it was credited";
-    /// What a wallet owes is what its chargebacks did not find.
-    DebtCounted = "debt_counted", Coins, "what the wallet owes is not what chargebacks did not find";
+    /// What a wallet owes is what its chargebacks did not find and no purchase has paid off.
+    DebtCounted = "debt_counted", Coins,
+        "what the wallet owes is not what chargebacks did not find and purchases have not paid off";
     /// A credit's postings add up to it.
     CreditPosted = "credit_posted", Coins, "the credit's postings do not add up to it";
+    /// A credit put the kinds of coins into the wallet that it may, and a refund all of it.
+    CreditCoins = "credit_coins", Coins, "the credit put other coins into the wallet than it may";
     /// A call's postings add up to what is posted of it; of one that has ended, to its charge.
     ChargePosted = "charge_posted", Coins, "the postings do not add up to the charge";
     /// The host's postings of a call or gift are the host's share of it, rounded down.
@@ -68,6 +71,8 @@ rules! {
     EvidenceGrows = "evidence_grows", Figures, "the evidence falls";
     /// Refunds of a call are at most what it cost.
     RefundWithinCharge = "refund_within_charge", Coins, "more was refunded than the call cost";
+    /// Of a call's refunds the part in promo coins is the part that its charge has, rounded down.
+    RefundCoins = "refund_coins", Coins, "refunds gave back other coins than the call took";
     /// A fan's balance in the ledger is the wallet's.
     BooksBalance = "books_balance", Coins, "the account's postings do not give the wallet's balance";
     /// A host's month is the sum of its calls and gifts, and of what was posted to the host.

@@ -4,9 +4,9 @@
 //! behind until the credit is repeated or the wallet restored; both raise them by maximum.
 
 use super::Store;
-use crate::{Error, Hot, Ledger, Transaction, WalletRow};
-use billing_core::{Credit, CreditKind, Crediting, credit_postings};
-use units::{Coins, MicroCoins, ShareBps, UserId};
+use crate::{CreditRow, Error, Hot, Ledger, Transaction, WalletRow};
+use billing_core::{Credit, CreditKind, Crediting, bought, credit_postings, given_back};
+use units::{CallId, Coins, MicroCoins, ShareBps, UserId};
 
 /// What the ledger says to a credit.
 pub(super) enum Written {
@@ -53,47 +53,43 @@ pub(super) async fn write(tx: &mut impl Transaction, credit: &Credit) -> Result<
     let users = [credit.user.clone()];
     let wallet = tx.wallets(&users).await?.pop();
     let mut wallet = wallet.unwrap_or_else(|| WalletRow::empty(credit.user.clone()));
-    if let Some(known) = tx.credit(&credit.id).await? {
+    if let Some(CreditRow { credit: known, .. }) = tx.credit(&credit.id).await? {
         let same = Credit { at: credit.at, ..known } == *credit;
         let refused = Written::Refused(Crediting::OtherCredit);
         return Ok(if same { Written::Repeated(wallet.credited) } else { refused });
     }
-    let refunded = match &credit.kind {
-        CreditKind::Refund { .. } => match refundable(tx, credit).await? {
-            Some(call) => Some(call),
+    let (coins, host) = match credit.kind {
+        CreditKind::Purchase => (bought(credit.amount, wallet.owed), None),
+        CreditKind::Promo => (Coins { paid: MicroCoins::ZERO, promo: credit.amount }, None),
+        CreditKind::Refund { call, .. } => match refundable(tx, call, credit).await? {
+            Some((coins, host)) => (coins, Some(host)),
             None => return Ok(Written::Refused(Crediting::NotRefundable)),
         },
-        CreditKind::Purchase | CreditKind::Promo => None,
-    };
-    let coins = match &credit.kind {
-        CreditKind::Promo => Coins { paid: MicroCoins::ZERO, promo: credit.amount },
-        CreditKind::Purchase | CreditKind::Refund { .. } => {
-            Coins { paid: credit.amount, promo: MicroCoins::ZERO }
-        }
     };
     let Some(credited) = wallet.credited.checked_add(coins) else {
         return Ok(Written::Refused(Crediting::TooLarge));
     };
+    let paid_off = credit.amount.saturating_sub(coins.paid).saturating_sub(coins.promo);
+    wallet.owed = wallet.owed.saturating_sub(paid_off);
     wallet.credited = credited;
     tx.put_wallets(&[wallet]).await?;
-    tx.insert_credit(credit).await?;
-    let refunded = refunded.as_ref().map(|(host, share)| (host, *share));
-    tx.insert_postings(&credit_postings(credit, refunded)).await?;
+    tx.insert_credit(&CreditRow { credit: credit.clone(), coins }).await?;
+    let host = host.as_ref().map(|(host, share)| (host, *share));
+    tx.insert_postings(&credit_postings(credit, coins, host)).await?;
     Ok(Written::Added(credited))
 }
 
-/// The host and the host's share of the call that a refund is for, if it may be given: of a settled
-/// call of that user, and no more in all than it cost.
+/// The coins of a refund, and the host and the host's share of its call, if it may be given: of a
+/// settled call of that user, and no more in all than it cost.
 async fn refundable(
     tx: &mut impl Transaction,
+    call: CallId,
     credit: &Credit,
-) -> Result<Option<(UserId, ShareBps)>, Error> {
-    let CreditKind::Refund { call, .. } = credit.kind else { return Ok(None) };
+) -> Result<Option<(Coins, (UserId, ShareBps))>, Error> {
     let receipt = tx.calls(&[call]).await?.pop().and_then(|row| row.receipt());
     let Some(receipt) = receipt.filter(|receipt| receipt.terms.fan == credit.user) else {
         return Ok(None);
     };
-    let refunded = tx.refunded(call).await?.checked_add(credit.amount);
-    let within = refunded.is_some_and(|refunded| refunded <= receipt.total());
-    Ok(within.then_some((receipt.terms.host, receipt.terms.host_share)))
+    let coins = given_back(receipt.charged, tx.refunded(call).await?, credit.amount);
+    Ok(coins.map(|coins| (coins, (receipt.terms.host, receipt.terms.host_share))))
 }

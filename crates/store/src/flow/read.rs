@@ -4,7 +4,8 @@ use super::Store;
 use super::restore::Live;
 use crate::{CallRow, Error, Hot, Ledger, Surplus, Transaction};
 use billing_core::Receipt;
-use std::collections::BTreeSet;
+use futures::future::try_join_all;
+use std::collections::{BTreeMap, BTreeSet};
 use units::{CallId, MicroCoins, UserId};
 
 impl<H: Hot, L: Ledger> Store<H, L> {
@@ -13,18 +14,28 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     /// # Errors
     /// As the ledger and hot balances.
     pub async fn funds(&self, user: &UserId) -> Result<MicroCoins, Error> {
-        let users = BTreeSet::from([user.clone()]);
+        let funds = self.funds_of(&BTreeSet::from([user.clone()])).await?;
+        Ok(funds.get(user).copied().unwrap_or(MicroCoins::ZERO))
+    }
+
+    /// What is left in these wallets, as far as they exist.
+    pub(super) async fn funds_of(
+        &self,
+        users: &BTreeSet<UserId>,
+    ) -> Result<BTreeMap<UserId, MicroCoins>, Error> {
         let live = {
             let mut tx = self.ledger.snapshot().await?;
-            Live::of_users(&mut tx, &users).await?
+            Live::of_users(&mut tx, users).await?
         };
-        let Some(known) = live.hot().into_values().flatten().next() else {
-            return Ok(MicroCoins::ZERO);
-        };
-        // A wallet without live charges is in the ledger alone.
-        let hot = if known.slots.is_empty() { None } else { self.hot.wallet(user).await? };
-        let funds = known.restored(hot.as_ref(), Surplus::Keep).funds();
-        Ok(funds.total().unwrap_or(MicroCoins::MAX))
+        let wallets = live.hot().into_values().flatten().map(async |known| {
+            // A wallet without live charges is in the ledger alone.
+            let hot =
+                if known.slots.is_empty() { None } else { self.hot.wallet(&known.user).await? };
+            let user = known.user.clone();
+            let funds = known.restored(hot.as_ref(), Surplus::Keep).funds();
+            Ok::<_, Error>((user, funds.total().unwrap_or(MicroCoins::MAX)))
+        });
+        Ok(try_join_all(wallets).await?.into_iter().collect())
     }
 
     /// The bill of a call that has ended.

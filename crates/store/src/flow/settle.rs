@@ -55,9 +55,14 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         tx.commit().await?;
         self.hand_out(&returned.credited).await;
         self.close(&batch).await;
+        let billed = answers.iter().filter_map(|answer| match answer {
+            Settled::Final { receipt, .. } => Some(receipt.terms.fan.clone()),
+            Settled::Interim { .. } | Settled::Unknown(_) => None,
+        });
+        let left = self.funds_of(&billed.collect()).await?;
         for answer in &mut answers {
             if let Settled::Final { receipt, funds, credits } = answer {
-                *funds = self.funds(&receipt.terms.fan).await?;
+                *funds = left.get(&receipt.terms.fan).copied().unwrap_or(MicroCoins::ZERO);
                 *credits = returned.credits.get(&receipt.call).cloned().unwrap_or_default();
             }
         }
@@ -71,9 +76,12 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         if sign.is_none() && credits.is_none() {
             return Ok(returned);
         }
-        for receipt in batch.calls.values().filter_map(CallRow::receipt) {
+        let bills: Vec<Receipt> = batch.calls.values().filter_map(CallRow::receipt).collect();
+        let calls: Vec<CallId> = bills.iter().map(|receipt| receipt.call).collect();
+        let mut records = tx.evidence(&calls).await?;
+        for receipt in bills {
             let ended_here = batch.changed.contains(&receipt.call);
-            let evidence = tx.evidence(receipt.call).await?;
+            let evidence = records.remove(&receipt.call).unwrap_or_default();
             if let (Some(sign), true) = (sign, ended_here) {
                 documents.push((receipt.call, sign(&receipt, &evidence)));
             }

@@ -1,16 +1,16 @@
 //! The model of a ledger: plain maps, one transaction at a time.
 
 use super::{
-    CallRow, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction, WalletRow,
+    CallRow, CreditRow, Evidence, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction, WalletRow,
     posting_shard,
 };
 use crate::{Epoch, Error, Lease};
-use billing_core::{Change, Checkpoint, Credit, CreditKind, EvidenceRecord, Posting};
+use billing_core::{Change, Checkpoint, CreditKind, EvidenceRecord, Posting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use units::{CallId, ElapsedMs, MeterId, MicroCoins, Shard, SpendId, UnixMs, UserId};
+use units::{CallId, Coins, ElapsedMs, MeterId, Shard, SpendId, UnixMs, UserId};
 
 /// A ledger that forgets everything when it is dropped. Leases run on the clock that
 /// [`set_clock`](Self::set_clock) sets.
@@ -31,7 +31,7 @@ struct Books {
     open: BTreeMap<(UserId, CallId), ()>,
     evidence: BTreeMap<(CallId, u32), EvidenceRecord>,
     documents: BTreeMap<CallId, String>,
-    credits: BTreeMap<String, Credit>,
+    credits: BTreeMap<String, CreditRow>,
     spends: BTreeMap<SpendId, SpendRow>,
     months: BTreeMap<(UserId, String), HostMonth>,
     postings: BTreeMap<(String, u32), (Shard, PostingRow)>,
@@ -241,9 +241,15 @@ impl Transaction for MemoryTx {
         Ok(())
     }
 
-    async fn evidence(&mut self, call: CallId) -> Result<Vec<EvidenceRecord>, Error> {
-        let range = (call, 0)..=(call, u32::MAX);
-        Ok(self.books.evidence.range(range).map(|(_, record)| *record).collect())
+    async fn evidence(&mut self, calls: &[CallId]) -> Result<Evidence, Error> {
+        let mut evidence = Evidence::new();
+        for call in calls {
+            let range = (*call, 0)..=(*call, u32::MAX);
+            for (_, record) in self.books.evidence.range(range) {
+                evidence.entry(*call).or_default().push(*record);
+            }
+        }
+        Ok(evidence)
     }
 
     async fn insert_documents(&mut self, documents: &[(CallId, String)]) -> Result<(), Error> {
@@ -257,23 +263,20 @@ impl Transaction for MemoryTx {
         Ok(self.books.documents.get(&call).cloned())
     }
 
-    async fn credit(&mut self, id: &str) -> Result<Option<Credit>, Error> {
+    async fn credit(&mut self, id: &str) -> Result<Option<CreditRow>, Error> {
         Ok(self.books.credits.get(id).cloned())
     }
 
-    async fn insert_credit(&mut self, credit: &Credit) -> Result<(), Error> {
-        self.put(|books| &mut books.credits, credit.id.clone(), credit.clone());
+    async fn insert_credit(&mut self, row: &CreditRow) -> Result<(), Error> {
+        self.put(|books| &mut books.credits, row.credit.id.clone(), row.clone());
         Ok(())
     }
 
-    async fn refunded(&mut self, call: CallId) -> Result<MicroCoins, Error> {
+    async fn refunded(&mut self, call: CallId) -> Result<Coins, Error> {
         let refunds = self.books.credits.values().filter(
-            |credit| matches!(credit.kind, CreditKind::Refund { call: of, .. } if of == call),
+            |row| matches!(row.credit.kind, CreditKind::Refund { call: of, .. } if of == call),
         );
-        let sum = refunds.fold(MicroCoins::ZERO, |sum, refund| {
-            sum.checked_add(refund.amount).unwrap_or(MicroCoins::MAX)
-        });
-        Ok(sum)
+        Ok(refunds.fold(Coins::ZERO, |sum, row| sum.checked_add(row.coins).unwrap_or(sum)))
     }
 
     async fn spend(&mut self, id: SpendId) -> Result<Option<SpendRow>, Error> {
@@ -328,7 +331,7 @@ impl Transaction for MemoryTx {
         Ok(ShardRows {
             wallets: books.wallets.values().filter(|row| here(&row.user)).cloned().collect(),
             calls: books.calls.values().filter(|row| here(&row.live.terms.fan)).cloned().collect(),
-            credits: books.credits.values().filter(|row| here(&row.user)).cloned().collect(),
+            credits: books.credits.values().filter(|row| here(&row.credit.user)).cloned().collect(),
             spends: books.spends.values().filter(|row| here(&row.spend.fan)).cloned().collect(),
             months: books.months.values().filter(|row| here(&row.host)).cloned().collect(),
             postings: books

@@ -1,8 +1,8 @@
 //! Evidence and signed receipts: what a bill can be checked by.
 
 use super::row::Columns;
-use crate::Error;
 use crate::evidence_bytes::{pack, unpack};
+use crate::{Error, Evidence};
 use billing_core::{Checkpoint, EvidenceRecord};
 use sqlx::postgres::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,9 +29,11 @@ pub(super) async fn insert(tx: &mut PgConnection, rows: &[Checkpoint]) -> Result
 /// such runs only what is missing is written.
 async fn insert_repeated(tx: &mut PgConnection, runs: &[Run<'_>]) -> Result<(), Error> {
     let mut missing: Vec<(Uuid, Vec<EvidenceRecord>)> = Vec::new();
+    let calls: Vec<CallId> = runs.iter().map(|(call, _)| CallId(*call)).collect();
+    let known = read(tx, &calls).await?;
     for (call, records) in runs {
-        let known: BTreeSet<u32> =
-            read(tx, CallId(*call)).await?.iter().map(|record| record.n).collect();
+        let known = known.get(&CallId(*call)).into_iter().flatten();
+        let known: BTreeSet<u32> = known.map(|record| record.n).collect();
         let records = records.iter().filter(|record| !known.contains(&record.n));
         let records: Vec<_> = records.copied().collect();
         if !records.is_empty() {
@@ -77,22 +79,22 @@ async fn insert_runs(
     Ok(written.into_iter().collect())
 }
 
-pub(super) async fn read(
-    tx: &mut PgConnection,
-    call: CallId,
-) -> Result<Vec<EvidenceRecord>, Error> {
-    let rows = sqlx::query("SELECT records FROM evidence WHERE call_id = $1 ORDER BY first_n")
-        .bind(call.0)
-        .fetch_all(tx)
-        .await?;
-    let mut records = BTreeMap::new();
+pub(super) async fn read(tx: &mut PgConnection, calls: &[CallId]) -> Result<Evidence, Error> {
+    let rows = sqlx::query(
+        "SELECT call_id, records FROM evidence WHERE call_id = ANY($1) ORDER BY first_n",
+    )
+    .bind(calls.iter().map(|call| call.0).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await?;
+    let mut records: BTreeMap<CallId, BTreeMap<u32, EvidenceRecord>> = BTreeMap::new();
     for row in &rows {
         let bytes: &[u8] = sqlx::Row::try_get(row, "records")?;
+        let known = records.entry(CallId(row.uuid("call_id")?)).or_default();
         for record in unpack(bytes)? {
-            records.entry(record.n).or_insert(record);
+            known.entry(record.n).or_insert(record);
         }
     }
-    Ok(records.into_values().collect())
+    Ok(records.into_iter().map(|(call, records)| (call, records.into_values().collect())).collect())
 }
 
 pub(super) async fn insert_documents(

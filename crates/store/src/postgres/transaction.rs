@@ -1,12 +1,12 @@
 //! One transaction on one connection. Dropped without a commit, it is rolled back.
 
 use super::{audit, call, credit, evidence, lease, month, posting, progress, spend, wallet};
-use crate::ledger::{CallRow, HostMonth, ShardRows, SpendRow, Transaction, WalletRow};
+use crate::ledger::{CallRow, CreditRow, Evidence, HostMonth, ShardRows, SpendRow, Transaction, WalletRow};
 use crate::{Epoch, Error};
-use billing_core::{Change, Checkpoint, Credit, EvidenceRecord, Posting};
+use billing_core::{Change, Checkpoint, Posting};
 use sqlx::Postgres as Driver;
 use sqlx::postgres::PgConnection;
-use units::{CallId, MicroCoins, Shard, SpendId, UnixMs, UserId};
+use units::{CallId, Coins, Shard, SpendId, UnixMs, UserId};
 
 /// A transaction of a [`Postgres`](super::Postgres) ledger.
 pub struct PostgresTx {
@@ -78,8 +78,8 @@ impl Transaction for PostgresTx {
         call::insert_change(self.db(), call, change).await
     }
 
-    async fn evidence(&mut self, call: CallId) -> Result<Vec<EvidenceRecord>, Error> {
-        evidence::read(self.db(), call).await
+    async fn evidence(&mut self, calls: &[CallId]) -> Result<Evidence, Error> {
+        evidence::read(self.db(), calls).await
     }
 
     async fn insert_documents(&mut self, documents: &[(CallId, String)]) -> Result<(), Error> {
@@ -90,15 +90,15 @@ impl Transaction for PostgresTx {
         evidence::document(self.db(), call).await
     }
 
-    async fn credit(&mut self, id: &str) -> Result<Option<Credit>, Error> {
+    async fn credit(&mut self, id: &str) -> Result<Option<CreditRow>, Error> {
         credit::read(self.db(), id).await
     }
 
-    async fn insert_credit(&mut self, credit: &Credit) -> Result<(), Error> {
-        credit::insert(self.db(), credit).await
+    async fn insert_credit(&mut self, row: &CreditRow) -> Result<(), Error> {
+        credit::insert(self.db(), row).await
     }
 
-    async fn refunded(&mut self, call: CallId) -> Result<MicroCoins, Error> {
+    async fn refunded(&mut self, call: CallId) -> Result<Coins, Error> {
         credit::refunded(self.db(), call).await
     }
 

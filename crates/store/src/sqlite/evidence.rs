@@ -2,8 +2,8 @@
 
 use super::batch::{batches, values};
 use super::row::{Columns, hex, json};
-use crate::Error;
 use crate::evidence_bytes::{pack, unpack};
+use crate::{Error, Evidence};
 use billing_core::{Checkpoint, EvidenceRecord};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -46,22 +46,23 @@ pub(super) async fn insert(tx: &mut SqliteConnection, rows: &[Checkpoint]) -> Re
     Ok(())
 }
 
-pub(super) async fn read(
-    tx: &mut SqliteConnection,
-    call: CallId,
-) -> Result<Vec<EvidenceRecord>, Error> {
-    let rows = sqlx::query("SELECT records FROM evidence WHERE call_id = ?1 ORDER BY first_n")
-        .bind(call.0)
-        .fetch_all(tx)
-        .await?;
-    let mut records = BTreeMap::new();
+pub(super) async fn read(tx: &mut SqliteConnection, calls: &[CallId]) -> Result<Evidence, Error> {
+    let rows = sqlx::query(
+        "SELECT call_id, records FROM json_each(?1) AS key
+         CROSS JOIN evidence ON call_id = unhex(key.value) ORDER BY first_n",
+    )
+    .bind(json(calls.iter().map(|call| hex(call.0))))
+    .fetch_all(tx)
+    .await?;
+    let mut records: BTreeMap<CallId, BTreeMap<u32, EvidenceRecord>> = BTreeMap::new();
     for row in &rows {
         let bytes: &[u8] = sqlx::Row::try_get(row, "records")?;
+        let known = records.entry(CallId(row.uuid("call_id")?)).or_default();
         for record in unpack(bytes)? {
-            records.entry(record.n).or_insert(record);
+            known.entry(record.n).or_insert(record);
         }
     }
-    Ok(records.into_values().collect())
+    Ok(records.into_iter().map(|(call, records)| (call, records.into_values().collect())).collect())
 }
 
 pub(super) async fn insert_documents(

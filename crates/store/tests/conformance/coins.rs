@@ -5,7 +5,7 @@ use billing_core::{
     Counted, CreditRules, Crediting, End, EndReason, EvidenceRecord, Flow, Opening, Payer, Settled,
     Spending,
 };
-use store::{Hot, Ledger, Options};
+use store::{Hot, Ledger, Options, Transaction};
 use units::{ElapsedMs, MicroCoins, Shard, UnixMs};
 
 pub(crate) async fn a_credit_counts_once_per_id<H: Hot, L: Ledger>(pair: Pair<H, L>) {
@@ -95,8 +95,63 @@ pub(crate) async fn a_chargeback_takes_what_is_there_and_the_rest_is_owed<H: Hot
     assert_eq!(store.open_call(&open(4, "0")).await.unwrap(), Opening::Blocked);
     // Calls that are open go on, and are opened again.
     assert!(matches!(store.open_call(&open(0, "0")).await.unwrap(), Opening::Open { .. }));
-    store.credit(&credit("c", 0, "1")).await.unwrap();
+    // 1.5 of it is owed.
+    store.credit(&credit("c", 0, "2.5")).await.unwrap();
     assert_eq!(tick(&store, 0, 30_000).await, (kinds("0.5+0"), coins("0.5")));
+    agree(&store).await;
+}
+
+pub(crate) async fn a_purchase_first_pays_off_what_is_owed<H: Hot, L: Ledger>(pair: Pair<H, L>) {
+    let store = pair.holding().await;
+    store.credit(&credit("a", 0, "5")).await.unwrap();
+    store.open_call(&open(2, "0")).await.unwrap();
+    let taken = Spending::Taken { coins: kinds("5+0"), funds: MicroCoins::ZERO };
+    assert_eq!(store.spend(&chargeback(1, 0, "8")).await.unwrap(), taken);
+    let added = |funds| Crediting::Added { funds: coins(funds) };
+    for (credit, expected, owes, given) in [
+        (promo("p", 0, "9"), added("9"), true, "0+9"),
+        (credit("b", 0, "2"), added("9"), true, "0+0"),
+        (credit("b", 0, "2"), Crediting::Repeated { funds: coins("9") }, true, "0+0"),
+        (credit("c", 0, "1.5"), added("9.5"), false, "0.5+0"),
+        (credit("d", 0, "1"), added("10.5"), false, "1+0"),
+    ] {
+        assert_eq!(store.credit(&credit).await.unwrap(), expected, "{credit:?}");
+        let mut tx = pair.ledger.snapshot().await.unwrap();
+        let row = tx.credit(&credit.id).await.unwrap().unwrap();
+        assert_eq!((&row.credit, row.coins), (&credit, kinds(given)));
+        drop(tx);
+        let opening = store.open_call(&open(0, "20")).await.unwrap();
+        assert_eq!(opening == Opening::Blocked, owes, "{credit:?}: {opening:?}");
+        agree(&store).await;
+    }
+    // The bank takes the one back that paid the debt.
+    let taken = Spending::Taken { coins: kinds("1.5+0"), funds: coins("9") };
+    assert_eq!(store.spend(&chargeback(2, 0, "1.5")).await.unwrap(), taken);
+    assert_eq!(tick(&store, 2, 60_200).await, (kinds("0+3"), coins("6")));
+    agree(&store).await;
+}
+
+pub(crate) async fn a_refund_gives_back_the_coins_that_paid<H: Hot, L: Ledger>(pair: Pair<H, L>) {
+    let store = pair.holding().await;
+    store.credit(&credit("a", 0, "5")).await.unwrap();
+    store.credit(&promo("b", 0, "0.4")).await.unwrap();
+    store.open_call(&open(0, "0")).await.unwrap();
+    settle(&store, settlement(0, 60_000)).await;
+    store.open_call(&open(2, "0")).await.unwrap();
+    for (id, amount, payer, given) in [
+        ("r", "0.5", Payer::Both, "0.3+0.2"),
+        ("s", "0.000001", Payer::Platform, "0.000001+0"),
+        ("t", "0.000002", Payer::Host, "0.000001+0.000001"),
+        ("u", "0.499997", Payer::Both, "0.299998+0.199999"),
+    ] {
+        let credit = refund(id, 0, 0, amount, payer);
+        assert!(matches!(store.credit(&credit).await.unwrap(), Crediting::Added { .. }));
+        let row = pair.ledger.snapshot().await.unwrap().credit(id).await.unwrap().unwrap();
+        assert_eq!(row.coins, kinds(given), "{id}");
+        agree(&store).await;
+    }
+    // What came back as promo coins goes first again, in a call that was open meanwhile.
+    assert_eq!(tick(&store, 2, 10_200).await, (kinds("0.1+0.4"), coins("4.9")));
     agree(&store).await;
 }
 

@@ -30,8 +30,8 @@ pub(crate) async fn evidence_that_is_written_again_is_there_once<H: Hot, L: Ledg
     let last = (3..7).map(second).collect();
     let settled = settlement(0, 7_000);
     settle(&store, billing_core::Settlement { evidence: last, ..settled }).await;
-    let kept = pair.ledger.snapshot().await.unwrap().evidence(call(0)).await.unwrap();
-    assert_eq!(kept, (0..7).map(second).collect::<Vec<_>>());
+    let kept = pair.ledger.snapshot().await.unwrap().evidence(&[call(0)]).await.unwrap();
+    assert_eq!(kept[&call(0)], (0..7).map(second).collect::<Vec<_>>());
     agree(&store).await;
 }
 

@@ -1,5 +1,5 @@
 //! Random sequences of whatever can happen, compared with plain arithmetic that shares no code with
-//! the store: integers, one wallet of one kind of coin at a time.
+//! the store: integers, both kinds of coins of a wallet as one.
 
 use crate::books::*;
 use billing_core::{Crediting, Opening, Payer, Settled, Spending};
@@ -57,7 +57,7 @@ struct Naive {
     calls: BTreeMap<u8, Call>,
     /// User, amount, whether it is a gift, what was taken.
     spends: BTreeMap<u8, (u8, u64, bool, Option<u64>)>,
-    owes: [bool; 2],
+    owes: [u64; 2],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,6 +88,18 @@ impl Naive {
         call.charged += target.saturating_sub(call.charged).min(funds);
     }
 
+    /// Promo coins from id 4 on; bought ones pay off what is owed first. Whose credit it is.
+    fn credit(&mut self, id: u8, n: u8) -> u8 {
+        if let Some((user, _)) = self.credits.get(&id.to_string()) {
+            return *user;
+        }
+        let owes = &mut self.owes[usize::from(n)];
+        let paid_off = if id < 4 { 1_234_567.min(*owes) } else { 0 };
+        *owes -= paid_off;
+        self.credits.insert(id.to_string(), (n, 1_234_567 - paid_off));
+        n
+    }
+
     fn spend(&mut self, id: u8, n: u8, amount: u64, gift: bool) -> Option<Option<u64>> {
         if let Some((user, known, kind, taken)) = self.spends.get(&id) {
             let same = (*user, *known, *kind) == (n, amount, gift);
@@ -96,8 +108,8 @@ impl Naive {
         let funds = self.funds(n);
         let taken =
             if gift { (funds >= amount).then_some(amount) } else { Some(funds.min(amount)) };
-        if !gift && funds < amount {
-            self.owes[usize::from(n)] = true;
+        if !gift {
+            self.owes[usize::from(n)] += amount.saturating_sub(funds);
         }
         self.spends.insert(id, (n, amount, gift, taken));
         Some(taken)
@@ -121,8 +133,11 @@ pub(crate) async fn play<H: Hot, L: Ledger>(pair: &Pair<H, L>, steps: &[Step], f
     for step in steps {
         match step {
             Step::Credit(id, n) => {
-                let asked = credit(&id.to_string(), *n, "1.234567");
-                let known = naive.credits.entry(id.to_string()).or_insert((*n, 1_234_567)).0;
+                let asked = match id {
+                    0..4 => credit(&id.to_string(), *n, "1.234567"),
+                    _ => promo(&id.to_string(), *n, "1.234567"),
+                };
+                let known = naive.credit(*id, *n);
                 let said = store.credit(&asked).await.unwrap();
                 match said {
                     Crediting::Added { funds } | Crediting::Repeated { funds } => {
@@ -155,16 +170,16 @@ pub(crate) async fn play<H: Hot, L: Ledger>(pair: &Pair<H, L>, steps: &[Step], f
             }
             Step::Open(n) => {
                 let opening = store.open_call(&open(*n, "0.5")).await.unwrap();
-                let funds = naive.funds(n % 2);
+                let (funds, owes) = (naive.funds(n % 2), naive.owes[usize::from(n % 2)] > 0);
                 match opening {
                     Opening::Open { funds: left, .. } => {
-                        assert!(naive.calls.contains_key(n) || funds >= 500_000);
+                        assert!(naive.calls.contains_key(n) || (funds >= 500_000 && !owes));
                         naive.calls.entry(*n).or_default();
                         assert_eq!(micro(left), funds, "{step:?}");
                     }
                     Opening::Settled(_) => assert!(naive.calls[n].ended),
                     Opening::NoFunds => assert!(!naive.calls.contains_key(n) && funds < 500_000),
-                    Opening::Blocked => assert!(naive.owes[usize::from(n % 2)]),
+                    Opening::Blocked => assert!(owes),
                     Opening::OtherTerms => panic!("they are the same"),
                 }
             }
@@ -174,6 +189,11 @@ pub(crate) async fn play<H: Hot, L: Ledger>(pair: &Pair<H, L>, steps: &[Step], f
                 let applied = store.apply(UnixMs(5), &targets).await.unwrap();
                 for (of, charged) in applied.charged {
                     let known = naive.calls.iter().find(|(n, _)| call(**n) == of).unwrap().1;
+                    // An old copy may still have the slot of a call that has ended since: it takes
+                    // coins from nobody, and goes as soon as its wallet is live again.
+                    if known.ended {
+                        continue;
+                    }
                     assert_eq!(micro(charged.total().unwrap()), known.charged, "{step:?}");
                 }
             }

@@ -7,7 +7,7 @@ use billing_core::{
     RefundReason, Spend, SpendKind, Spending,
 };
 use store::ledger::Memory;
-use store::{CallRow, Epoch, HostMonth, Ledger, ShardRows, SpendRow, Transaction};
+use store::{CallRow, CreditRow, Epoch, HostMonth, Ledger, ShardRows, SpendRow, Transaction};
 use units::{ElapsedMs, MeterId, MicroCoins, Rate, Rates, ShareBps, SpendId, UnixMs};
 use uuid::Uuid;
 
@@ -122,14 +122,15 @@ async fn evidence_is_written_once_however_often_it_comes() {
                 checkpoint(3, 1, coins(0, 0), 0..4),
             ];
             tx.checkpoint(UnixMs(1), &rows).await.unwrap();
-            let mut found = tx.evidence(call_id(1)).await.unwrap();
-            found.extend(tx.evidence(call_id(2)).await.unwrap());
+            let found = tx.evidence(&[call_id(1), call_id(2)]).await.unwrap();
+            let found: Vec<_> = found.into_values().flatten().collect();
             found
         });
     }
     let mut tx = ledger.begin().await.unwrap();
-    assert_eq!(tx.evidence(call_id(1)).await.unwrap(), (0..10).map(evidence).collect::<Vec<_>>());
-    assert_eq!(tx.evidence(call_id(3)).await.unwrap(), []);
+    let kept = tx.evidence(&[call_id(1), call_id(3)]).await.unwrap();
+    assert_eq!(kept[&call_id(1)], (0..10).map(evidence).collect::<Vec<_>>());
+    assert_eq!(kept.get(&call_id(3)), None);
     assert_eq!(tx.calls(&[call_id(1)]).await.unwrap()[0].live.records, 10);
     tx.insert_documents(&[(call_id(1), "{\"a\":  1}".to_owned())]).await.unwrap();
     tx.insert_documents(&[(call_id(1), "another".to_owned())]).await.unwrap();
@@ -138,20 +139,17 @@ async fn evidence_is_written_once_however_often_it_comes() {
     assert_eq!(tx.document(call_id(2)).await.unwrap(), None);
 }
 
-fn credits() -> [Credit; 4] {
-    let credit = |id: &str, amount, kind| Credit {
-        id: id.to_owned(),
-        user: user("asha"),
-        amount,
-        kind,
-        at: UnixMs(5),
+fn credits() -> [CreditRow; 4] {
+    let credit = |id: &str, amount, kind, coins| CreditRow {
+        credit: Credit { id: id.to_owned(), user: user("asha"), amount, kind, at: UnixMs(5) },
+        coins,
     };
     let refund = |payer, reason| CreditKind::Refund { call: call_id(1), payer, reason };
     [
-        credit("order-1", MicroCoins::MAX, CreditKind::Purchase),
-        credit("gift", MicroCoins::ZERO, CreditKind::Promo),
-        credit("back-1", micro(30), refund(Payer::Both, RefundReason::PictureFrozen)),
-        credit("back-2", micro(12), refund(Payer::Host, RefundReason::Support)),
+        credit("order-1", MicroCoins::MAX, CreditKind::Purchase, coins(7, 0)),
+        credit("gift", micro(8), CreditKind::Promo, coins(0, 8)),
+        credit("back-1", micro(30), refund(Payer::Both, RefundReason::PictureFrozen), coins(21, 9)),
+        credit("back-2", micro(12), refund(Payer::Host, RefundReason::Support), coins(12, 0)),
     ]
 }
 

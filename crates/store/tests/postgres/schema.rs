@@ -6,7 +6,7 @@ use billing_core::{
     Account, Credit, CreditKind, End, EndReason, Entry, Posting, Proven, Spend, SpendKind, Spending,
 };
 use sqlx::{Connection, PgConnection};
-use store::{Error, Ledger, Postgres, SpendRow, Transaction};
+use store::{CreditRow, Error, Ledger, Postgres, SpendRow, Transaction};
 use units::{ElapsedMs, SpendId, UnixMs};
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ async fn books(ledger: &Postgres) {
     tx.insert_call(&settled).await.unwrap();
     let (id, kind) = ("order-1".to_owned(), CreditKind::Purchase);
     let credit = Credit { id, user: user("asha"), amount: micro(90), kind, at: UnixMs(1) };
-    tx.insert_credit(&credit).await.unwrap();
+    tx.insert_credit(&CreditRow { credit, coins: coins(90, 0) }).await.unwrap();
     let spend = Spend {
         id: SpendId(Uuid::from_u128(1)),
         fan: user("asha"),

@@ -206,8 +206,17 @@ pub(crate) async fn ask_meter_within<T>(
     let sent = desk.hub.send(ask(answer)).await;
     sent.map_err(|_| unavailable(ErrorCode::ServerDraining))?;
     match timeout(patience, answered).await {
-        Ok(Ok(answer)) => answer.map_err(unavailable),
+        Ok(Ok(answer)) => answer.map_err(|code| Problem::new(status_of(code), code)),
         Ok(Err(_)) | Err(_) => Err(unavailable(ErrorCode::BillingUnavailable)),
+    }
+}
+
+/// Whether the meter's no is about the request or about the meter.
+fn status_of(code: ErrorCode) -> StatusCode {
+    if matches!(code, ErrorCode::BillingIdReused | ErrorCode::BillingTooLarge) {
+        StatusCode::CONFLICT
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::browser::turn;
 use crate::server::Server;
+use serde_json::{Value, json};
 use std::process::{Command, Output};
 
 fn coinline(arguments: &[&str]) -> Output {
@@ -29,7 +30,7 @@ fn a_price_is_quoted_without_a_server() {
     assert!(said.contains("host nets") && said.contains("804.00"), "{said}");
     let line = ["quote", "--rate", "1.99", "--minutes", "7.2", "--hold-minutes", "20", "--json"];
     let said = String::from_utf8(coinline(&line).stdout).unwrap();
-    let quote: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let quote: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(quote["hold"]["released"], "25.48", "{said}");
     let said = refusal(&["quote", "--rate", "5", "--minutes", "3000"]);
     assert!(said.contains("2880 minutes") && said.contains("--calls"), "{said}");
@@ -91,6 +92,16 @@ fn production_without_a_key_of_receipts_says_that_they_are_not_signed() {
     }
 }
 
+/// Adds coins to the host's wallet of the demo.
+async fn credit(server: &Server, coins: &str, key: &str) -> (u16, Value) {
+    let request = reqwest::Client::new()
+        .post(format!("{}/v1/demo/credit", server.url))
+        .header("Idempotency-Key", key)
+        .json(&json!({"user": "meera", "coins": coins}));
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_keeps_balances_over_restarts_and_stops_in_good_order() {
     let _turn = turn().await;
@@ -98,9 +109,15 @@ async fn a_server_keeps_balances_over_restarts_and_stops_in_good_order() {
         Server::start(&[("asha", "fan", "12.50"), ("meera", "host", "0")], 60_000).await;
     for _ in 0..2 {
         let people = reqwest::get(format!("{}/v1/demo/people", server.url)).await.unwrap();
-        let people: serde_json::Value = people.json().await.unwrap();
+        let people: Value = people.json().await.unwrap();
         let asha = people["people"].as_array().unwrap().iter().find(|p| p["id"] == "asha").unwrap();
         assert_eq!(asha["balance_micro"], 12_500_000, "{people}");
+        assert_eq!(
+            credit(&server, "0.50", "key-1").await,
+            (200, json!({"balance_micro": 500_000}))
+        );
+        let (status, problem) = credit(&server, "0.60", "key-1").await;
+        assert_eq!((status, &problem["code"]), (409, &json!("billing.id_reused")));
         assert!(server.stop().success());
         crate::books::balance(&server.database()).await;
         server.restart().await;

@@ -17,6 +17,11 @@ const WARNINGS: [ElapsedMs; 4] = [
     ElapsedMs::from_secs(10),
 ];
 
+/// How often a target is sent again that brings nothing new: hot balances may have lost it with the
+/// time of the last checkpoint (BILLING.md, rule 66). More often would send more targets of calls
+/// that are paused; less often would leave the coins they took to others for longer.
+const SENT_AGAIN: ElapsedMs = ElapsedMs(10_000);
+
 /// How long after the end to wait for the relay's last report (BILLING.md, rule 17). Less would
 /// lose proof that is on its way (the relay waits 2 s for it); more would delay receipts of calls
 /// whose relay is gone.
@@ -85,6 +90,8 @@ pub(crate) struct Meter {
     pub(crate) evidence: Evidence,
     /// The store's word.
     charged: Coins,
+    /// When its target was last given to be sent.
+    sent_at: MonotonicMs,
     /// Media time that hot balances have, and that the ledger has with its charge.
     applied: Proven,
     durable: (Proven, Coins),
@@ -122,6 +129,7 @@ impl Meter {
             pending: None,
             evidence: Evidence::starting(now, picture),
             charged: Coins::ZERO,
+            sent_at: now,
             applied: Proven::ZERO,
             durable: (Proven::ZERO, Coins::ZERO),
             posted: ElapsedMs::ZERO,
@@ -286,14 +294,27 @@ impl Meter {
     }
 
     /// What the store does not know yet, or could not charge before for lack of `funds`. Asked
-    /// also where the funds are not known, since the answer tells them.
-    pub(crate) fn unwritten(&self, funds: Option<MicroCoins>) -> Option<Target> {
-        let news = funds.is_none() || self.evidence.proven() != self.applied;
-        if self.stage != Stage::Open || (!news && funds == Some(MicroCoins::ZERO)) {
+    /// also where the funds are not known, since the answer tells them. What it has been told it may
+    /// have lost: that is sent again from time to time, and always where others draw on the wallet
+    /// as well, who could spend the coins meanwhile.
+    pub(crate) fn unwritten(
+        &mut self,
+        now: MonotonicMs,
+        funds: Option<MicroCoins>,
+        alone: bool,
+    ) -> Option<Target> {
+        if self.stage != Stage::Open {
             return None;
         }
+        let news = funds.is_none() || self.evidence.proven() != self.applied;
         let target = self.target();
-        (news || target.charge > self.total()).then_some(target)
+        let short = target.charge > self.total() && funds != Some(MicroCoins::ZERO);
+        let again = !alone || now.since(self.sent_at) >= SENT_AGAIN;
+        if !(news || short || again) {
+            return None;
+        }
+        self.sent_at = now;
+        Some(target)
     }
 
     /// What its wallet owes it before anything else is taken.

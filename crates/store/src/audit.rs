@@ -224,9 +224,10 @@ impl Audit {
         let charged: i128 = parts(live.charged).iter().sum();
         let plan = Plan { tariff: live.terms.tariff, changes: live.changes.clone() };
         self.at_most(Rule::ChargeWithinPlan, id, signed(plan.charge(live.proven)), charged);
-        let refunds = rows.credits.iter().filter(
-            |row| matches!(row.credit.kind, CreditKind::Refund { call, .. } if call == id),
-        );
+        let refunds = rows
+            .credits
+            .iter()
+            .filter(|row| matches!(row.credit.kind, CreditKind::Refund { call, .. } if call == id));
         let mut refunded = [0; 2];
         refunds.for_each(|row| add(&mut refunded, row.coins));
         let given: i128 = refunded.iter().sum();

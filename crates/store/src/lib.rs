@@ -22,8 +22,8 @@ pub use audit::{Audited, Difference, Rule, audit};
 pub use flow::{Options, Sign, Store};
 pub use hot::{Debit, Debited, Hot, HotWallet, Mode, Slot, Surplus};
 pub use ledger::{
-    CallRow, CreditRow, Evidence, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction, WalletRow,
-    posting_shard,
+    CallRow, CreditRow, Evidence, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction,
+    WalletRow, posting_shard,
 };
 pub use postgres::{Postgres, PostgresTx};
 pub use redis::Redis;

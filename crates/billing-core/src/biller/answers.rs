@@ -104,6 +104,11 @@ impl Biller {
     /// leases tells which.
     fn missing(&mut self, now: MonotonicMs, call: CallId, out: &mut Vec<Output>) {
         self.leases.doubt(now);
+        // Of one that has ended, an earlier settlement may have taken effect though its answer was
+        // lost: the next one brings the bill.
+        if self.ended.contains(&call) {
+            return;
+        }
         let again = self.calls.get_mut(&call).is_some_and(Meter::missed);
         if (again || self.leases.is_alone()) && self.forget(call) {
             self.totals.violated("open_call_known");

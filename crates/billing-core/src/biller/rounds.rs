@@ -108,8 +108,11 @@ impl Biller {
         let targets: Vec<Target> = self
             .wallets
             .values()
-            .flat_map(|wallet| wallet.calls.iter().map(|call| (wallet.funds, call)))
-            .filter_map(|(funds, call)| self.calls.get(call)?.unwritten(funds))
+            .flat_map(|wallet| wallet.calls.iter().map(move |call| (wallet, call)))
+            .filter_map(|(wallet, call)| {
+                let alone = wallet.calls.len() == 1;
+                self.calls.get_mut(call)?.unwritten(now, wallet.funds, alone)
+            })
             .collect();
         if targets.is_empty() {
             self.tell(now, out);

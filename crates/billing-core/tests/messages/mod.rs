@@ -49,6 +49,59 @@ fn what_is_with_the_store_is_not_asked_for_again() {
     }
 }
 
+/// The store forgets what a paused call took, as hot balances do that fall back to a checkpoint.
+#[test]
+fn what_a_paused_call_took_is_asked_for_again_where_it_may_be_lost() {
+    let mut world = running();
+    let took = |world: &World| world.store.calls[&call(0)].charged;
+    let lose = |world: &mut World| {
+        world.store.calls.get_mut(&call(0)).unwrap().charged = (0, 0);
+        world.store.spent.clear();
+    };
+    world.feed(proven(0, 7_000, false));
+    world.pass(ElapsedMs(1_000));
+    assert_eq!((took(&world), world.asked), ((700_000, 0), 1));
+    lose(&mut world);
+    world.pass(ElapsedMs(9_000));
+    assert_eq!((took(&world), world.asked), ((0, 0), 1), "too early");
+    world.pass(ElapsedMs(1_000));
+    assert_eq!((took(&world), world.asked), ((700_000, 0), 2));
+    world.pass(ElapsedMs(20_000));
+    assert_eq!(world.asked, 4, "once in ten seconds");
+    // All coins are spent: nothing is left to raise, but something to lose.
+    world.feed(proven(0, 20_000, false));
+    world.pass(ElapsedMs(1_000));
+    lose(&mut world);
+    world.pass(ElapsedMs(10_000));
+    assert_eq!(took(&world), (2_000_000, 0));
+    // Another call of the wallet could spend the coins meanwhile.
+    world.feed(credit(0, 2, 2_000_000));
+    world.feed(open(2, rate()));
+    lose(&mut world);
+    world.feed(proven(2, 1_000, false));
+    world.pass(ElapsedMs(1_000));
+    assert_eq!(took(&world), (2_000_000, 0));
+}
+
+/// It took effect, but the answer was lost, and the store knows no open call any more.
+#[test]
+fn a_bill_whose_answer_was_lost_is_told_when_it_is_asked_for_again() {
+    let mut world = running();
+    world.feed(proven(0, 7_000, false));
+    world.weather = Weather::Deaf;
+    world.feed(ended(0, EndReason::HungUpByFan));
+    world.feed(proven(0, 8_000, true));
+    // So long that the bill is asked for less often than every tick.
+    world.pass(ElapsedMs(60_000));
+    world.weather = Weather::Fair;
+    let target = world.store.receipts[&call(0)].proven;
+    assert_eq!(target, Proven::video(ElapsedMs(8_000)));
+    let said = world.pass(ElapsedMs(10_000));
+    assert!(said.iter().any(|said| matches!(said, Output::Settled { .. })), "{said:?}");
+    let orphaned = |said: &Output| matches!(said, Output::Notice(Notice::Orphaned { .. }));
+    assert!(!said.iter().any(orphaned), "{said:?}");
+}
+
 #[test]
 fn missed_ticks_are_not_made_up_for() {
     let mut world = running();

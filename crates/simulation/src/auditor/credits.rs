@@ -44,6 +44,11 @@ pub(super) fn credited(wallet: &WalletRow, rows: &ShardRows) -> Result<(u64, u64
         }
     });
     let owed = debts.sum::<u64>().checked_sub(paid_off);
-    ensure!(owed == Some(wallet.owed.micro()), "{} owes {}, not {owed:?}", wallet.user, wallet.owed);
+    ensure!(
+        owed == Some(wallet.owed.micro()),
+        "{} owes {}, not {owed:?}",
+        wallet.user,
+        wallet.owed
+    );
     Ok(all)
 }

@@ -1,8 +1,8 @@
 //! The model of a ledger: plain maps, one transaction at a time.
 
 use super::{
-    CallRow, CreditRow, Evidence, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction, WalletRow,
-    posting_shard,
+    CallRow, CreditRow, Evidence, HostMonth, Ledger, PostingRow, ShardRows, SpendRow, Transaction,
+    WalletRow, posting_shard,
 };
 use crate::{Epoch, Error, Lease};
 use billing_core::{Change, Checkpoint, CreditKind, EvidenceRecord, Posting};

@@ -1,7 +1,9 @@
 //! One transaction on one connection. Dropped without a commit, it is rolled back.
 
 use super::{audit, call, credit, evidence, lease, month, posting, progress, spend, wallet};
-use crate::ledger::{CallRow, CreditRow, Evidence, HostMonth, ShardRows, SpendRow, Transaction, WalletRow};
+use crate::ledger::{
+    CallRow, CreditRow, Evidence, HostMonth, ShardRows, SpendRow, Transaction, WalletRow,
+};
 use crate::{Epoch, Error};
 use billing_core::{Change, Checkpoint, Posting};
 use sqlx::Postgres as Driver;

@@ -2,7 +2,9 @@
 
 use super::live_rows::LiveRows;
 use super::{call, credit, evidence, lease, month, posting, progress, shard_rows, spend, wallet};
-use crate::ledger::{CallRow, CreditRow, Evidence, HostMonth, ShardRows, SpendRow, Transaction, WalletRow};
+use crate::ledger::{
+    CallRow, CreditRow, Evidence, HostMonth, ShardRows, SpendRow, Transaction, WalletRow,
+};
 use crate::{Epoch, Error};
 use billing_core::{Change, Checkpoint, Posting};
 use sqlx::Sqlite as Driver;

@@ -180,3 +180,6 @@ impl Leases {
         ask.into_iter().chain(end).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,3 +85,6 @@ impl Others {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

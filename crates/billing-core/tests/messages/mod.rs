@@ -49,6 +49,31 @@ fn what_is_with_the_store_is_not_asked_for_again() {
     }
 }
 
+#[test]
+fn calls_that_signaling_has_forgotten_are_settled_as_interrupted() {
+    let mut world = running();
+    world.feed(credit(1, 4, 2_000_000));
+    world.feed(open(1, rate()));
+    world.feed(proven(0, 7_000, false));
+    world.feed(proven(1, 3_000, false));
+    world.feed(Input::AllEnded { at: AT });
+    assert!(world.store.receipts.is_empty(), "proof is on its way");
+    world.feed(proven(0, 8_000, true));
+    world.pass(ElapsedMs(4_999));
+    assert!(!world.store.receipts.contains_key(&call(1)));
+    world.pass(ElapsedMs(1_001));
+    for (n, cost) in [(0, 800_000), (1, 300_000)] {
+        let receipt = &world.store.receipts[&call(n)];
+        assert_eq!((receipt.reason, receipt.total()), (EndReason::Interrupted, coins(cost)));
+    }
+    // It changes nothing of what is over, and keeps nobody from calling.
+    world.feed(open(2, rate()));
+    assert_eq!(world.biller.open_calls(), 1);
+    world.feed(Input::AllEnded { at: AT });
+    world.feed(proven(2, 1_000, true));
+    assert_eq!((world.store.finals[&call(0)], world.store.finals[&call(2)]), (1, 1));
+}
+
 /// The store forgets what a paused call took, as hot balances do that fall back to a checkpoint.
 #[test]
 fn what_a_paused_call_took_is_asked_for_again_where_it_may_be_lost() {

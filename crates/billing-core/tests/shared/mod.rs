@@ -269,6 +269,9 @@ fn cnxcc_2383_the_same_call_opened_twice_is_charged_once() {
     world.feed(ended(0, EndReason::HungUpByFan));
     world.feed(proven(0, 10_000, true));
     world.feed(open(0, rate()));
+    // Nor does anything go on being charged after the end.
+    report(&mut world, [15_000, 20_000]);
+    world.pass(ElapsedMs(20_000));
     assert_eq!(world.store.spent[&fan(0)], (1_000_000, 0));
     assert_eq!(world.store.finals[&call(0)], 1);
 }

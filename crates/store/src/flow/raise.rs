@@ -15,12 +15,42 @@ const ATTEMPTS: u8 = 3;
 /// What became of each debit of a batch; `None` where its shard is not held here.
 pub(super) type Raised = Vec<Option<Debited>>;
 
+/// Debits that wait for an answer, and their places in the batch, by shard.
+struct Waiting(BTreeMap<Shard, (Vec<usize>, Vec<Debit>)>);
+
+impl Waiting {
+    fn all(debits: Vec<Debit>) -> Self {
+        let mut shards: BTreeMap<Shard, (Vec<usize>, Vec<Debit>)> = BTreeMap::new();
+        for (place, debit) in debits.into_iter().enumerate() {
+            let (places, debits) = shards.entry(Shard::of(&debit.user)).or_default();
+            places.push(place);
+            debits.push(debit);
+        }
+        Self(shards)
+    }
+
+    /// Whose debits are at such places.
+    fn users(&self, is_wanted: impl Fn(usize) -> bool) -> BTreeSet<UserId> {
+        let all = self.0.values().flat_map(|(places, debits)| places.iter().zip(debits));
+        all.filter(|(place, _)| is_wanted(**place)).map(|(_, debit)| debit.user.clone()).collect()
+    }
+
+    /// Keeps the debits of these users.
+    fn retain(&mut self, users: &BTreeSet<UserId>) {
+        self.0.retain(|_, (places, debits)| {
+            let kept = std::mem::take(places).into_iter().zip(std::mem::take(debits));
+            (*places, *debits) = kept.filter(|(_, debit)| users.contains(&debit.user)).unzip();
+            !debits.is_empty()
+        });
+    }
+}
+
 impl<H: Hot, L: Ledger> Store<H, L> {
     /// Raises slots, in order within a wallet. What hot balances have lost is restored from the
     /// ledger and debited again, so that what comes back as [`Debited::Missing`] is open nowhere.
     pub(super) async fn raise(&self, debits: Vec<Debit>) -> Result<Raised, Error> {
         let mut raised: Raised = vec![None; debits.len()];
-        let mut waiting: Vec<(usize, Debit)> = debits.into_iter().enumerate().collect();
+        let mut waiting = Waiting::all(debits);
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -33,11 +63,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
             for (place, debited) in answers {
                 raised[place] = Some(debited);
             }
-            let missing: BTreeSet<UserId> = waiting
-                .iter()
-                .filter(|(place, _)| raised[*place] == Some(Debited::Missing))
-                .map(|(_, debit)| debit.user.clone())
-                .collect();
+            let missing = waiting.users(|place| raised[place] == Some(Debited::Missing));
             if attempt == ATTEMPTS || (!moved && !forgotten && missing.is_empty()) {
                 return if moved || forgotten { Err(Error::Unsettled) } else { Ok(raised) };
             }
@@ -47,24 +73,15 @@ impl<H: Hot, L: Ledger> Store<H, L> {
                 }
                 // Only those wallets are debited again: a wallet's debits keep their order.
                 self.restore_users(&missing).await?;
-                waiting.retain(|(_, debit)| missing.contains(&debit.user));
+                waiting.retain(&missing);
             }
         }
     }
 
     /// One attempt; whether a shard was forgotten.
-    async fn raise_once(
-        &self,
-        waiting: &[(usize, Debit)],
-    ) -> Result<(Vec<(usize, Debited)>, bool), Error> {
-        let mut shards: BTreeMap<Shard, (Vec<usize>, Vec<Debit>)> = BTreeMap::new();
-        for (place, debit) in waiting {
-            let (places, debits) = shards.entry(Shard::of(&debit.user)).or_default();
-            places.push(*place);
-            debits.push(debit.clone());
-        }
+    async fn raise_once(&self, waiting: &Waiting) -> Result<(Vec<(usize, Debited)>, bool), Error> {
         let epochs: BTreeMap<Shard, Epoch> = self.owned().epochs.clone();
-        let asked = shards.iter().filter_map(|(shard, (places, debits))| {
+        let asked = waiting.0.iter().filter_map(|(shard, (places, debits))| {
             let lease = Lease { shard: *shard, epoch: *epochs.get(shard)? };
             let epoch = self.hot_epoch(lease);
             Some(

@@ -78,6 +78,10 @@ impl Hot for Troubled {
         self.0.wallet(user).await
     }
 
+    async fn users(&self, shard: Shard) -> Result<Vec<UserId>, Error> {
+        self.0.users(shard).await
+    }
+
     async fn generation(&self) -> Result<u64, Error> {
         self.0.generation().await
     }

@@ -128,6 +128,9 @@ pub trait Hot: Send + Sync + 'static {
         user: &UserId,
     ) -> impl Future<Output = Result<Option<HotWallet>, Error>> + Send;
 
+    /// Whose wallets are here: after a failover, also of users whose charges have ended since.
+    fn users(&self, shard: Shard) -> impl Future<Output = Result<Vec<UserId>, Error>> + Send;
+
     /// Changes whenever the store may have lost something: after a restart, a failover, a loss.
     fn generation(&self) -> impl Future<Output = Result<u64, Error>> + Send;
 }
@@ -173,6 +176,10 @@ impl<H: Hot> Hot for Arc<H> {
 
     async fn wallet(&self, user: &UserId) -> Result<Option<HotWallet>, Error> {
         H::wallet(self, user).await
+    }
+
+    async fn users(&self, shard: Shard) -> Result<Vec<UserId>, Error> {
+        H::users(self, shard).await
     }
 
     async fn generation(&self) -> Result<u64, Error> {

@@ -161,6 +161,11 @@ impl Hot for Redis {
         record::unpack(user.clone(), &record).map(Some).ok_or_else(|| unreadable(&record))
     }
 
+    async fn users(&self, shard: Shard) -> Result<Vec<UserId>, Error> {
+        let fields = self.link.fields(&key(shard)).await.map_err(link::error)?;
+        Ok(fields.iter().filter_map(|field| field.parse().ok()).collect())
+    }
+
     /// The run and replication ids of all masters, folded into one number.
     async fn generation(&self) -> Result<u64, Error> {
         let masters = self.link.masters().await.map_err(link::error)?;

@@ -11,8 +11,7 @@ use units::{CallId, MicroCoins, UnixMs, UserId};
 
 impl<H: Hot, L: Ledger> Store<H, L> {
     /// Raises charges to their targets, as far as the funds reach. Calls that are not open, and
-    /// those whose shard is not held here, are not in the answer; unless hot balances are an old
-    /// copy that still has the slot of a call that was settled since, where the answer means nothing.
+    /// those whose shard is not held here, are not in the answer.
     ///
     /// # Errors
     /// [`Error::Fenced`] once for a shard that has a later owner; the others' charges are raised.

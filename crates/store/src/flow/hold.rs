@@ -4,7 +4,6 @@
 //! crash or failure in between, its lease is found by the next renewal and it is taken over again.
 
 use super::Store;
-use super::restore::Live;
 use crate::{Epoch, Error, Hot, Lease, Ledger, Surplus};
 use billing_core::{Held, LiveCall};
 use std::collections::BTreeMap;
@@ -39,10 +38,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     async fn take_over(&self, leases: &[Lease]) -> Result<Vec<LiveCall>, Error> {
         let generation = self.hot.generation().await?;
         let shards: Vec<Shard> = leases.iter().map(|lease| lease.shard).collect();
-        let live = {
-            let mut tx = self.ledger.snapshot().await?;
-            Live::of_shards(&mut tx, &shards).await?
-        };
+        let live = self.live_of(&shards).await?;
         self.restore(leases, &live, Surplus::Drop).await?;
         {
             let mut owned = self.owned();

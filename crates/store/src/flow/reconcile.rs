@@ -6,7 +6,7 @@ use super::Store;
 use super::restore::Live;
 use crate::{Error, Hot, HotWallet, Ledger, Slot};
 use futures::future::try_join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use units::{Coins, MicroCoins, Shard};
 
 /// How many shards one call looks at: all are seen after 16. More would make one longer than a
@@ -32,7 +32,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         let shards = self.next_shards();
         let live = {
             let mut tx = self.ledger.snapshot().await?;
-            Live::of_shards(&mut tx, &shards).await?
+            Live::of_shards(&mut tx, &shards, BTreeSet::new()).await?
         };
         let known: Vec<HotWallet> = live.hot().into_values().flatten().collect();
         let hot = try_join_all(known.iter().map(|wallet| self.hot.wallet(&wallet.user))).await?;

@@ -7,7 +7,7 @@ use super::Store;
 use crate::{
     CallRow, Error, Hot, HotWallet, Lease, Ledger, Slot, SpendRow, Surplus, Transaction, WalletRow,
 };
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use units::{Coins, MicroCoins, Shard, UserId};
 
@@ -19,14 +19,15 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Of whole shards.
+    /// Of whole shards, and of some users of them who may have none.
     pub(super) async fn of_shards(
         tx: &mut impl Transaction,
         shards: &[Shard],
+        users: BTreeSet<UserId>,
     ) -> Result<Self, Error> {
         let calls = tx.open_calls(shards).await?;
         let spends = tx.pending_spends(shards).await?;
-        Self::with_wallets(tx, calls, spends, BTreeSet::new()).await
+        Self::with_wallets(tx, calls, spends, users).await
     }
 
     /// Of some users, whether they have live charges or not.
@@ -94,9 +95,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         if !stale.is_empty() {
             tracing::info!(shards = stale.len(), "restoring hot balances from the ledger");
             let shards: Vec<Shard> = stale.iter().map(|lease| lease.shard).collect();
-            let mut tx = self.ledger.snapshot().await?;
-            let live = Live::of_shards(&mut tx, &shards).await?;
-            drop(tx);
+            let live = self.live_of(&shards).await?;
             self.restore(&stale, &live, Surplus::Keep).await?;
         }
         let mut owned = self.owned();
@@ -105,6 +104,14 @@ impl<H: Hot, L: Ledger> Store<H, L> {
             owned.stale.remove(&lease.shard);
         }
         Ok(())
+    }
+
+    /// What the ledger knows of all whom hot balances have to know, or still do: of these, what has
+    /// ended since is to go.
+    pub(super) async fn live_of(&self, shards: &[Shard]) -> Result<Live, Error> {
+        let known = try_join_all(shards.iter().map(|shard| self.hot.users(*shard))).await?;
+        let mut tx = self.ledger.snapshot().await?;
+        Live::of_shards(&mut tx, shards, known.into_iter().flatten().collect()).await
     }
 
     /// Writes what is live to hot balances, shard by shard.

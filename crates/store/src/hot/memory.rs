@@ -137,6 +137,12 @@ impl Hot for Memory {
         Ok(state.shards.get(&Shard::of(user)).and_then(|shard| shard.by_user.get(user)).cloned())
     }
 
+    async fn users(&self, shard: Shard) -> Result<Vec<UserId>, Error> {
+        let state = self.state();
+        let wallets = state.shards.get(&shard);
+        Ok(wallets.into_iter().flat_map(|wallets| wallets.by_user.keys()).cloned().collect())
+    }
+
     async fn generation(&self) -> Result<u64, Error> {
         Ok(self.state().generation)
     }

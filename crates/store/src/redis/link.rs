@@ -86,11 +86,18 @@ impl Link {
 
     /// A field of a hash.
     pub(super) async fn field(&self, key: &str, field: &str) -> RedisResult<Option<Vec<u8>>> {
-        let mut command = redis::cmd("HGET");
-        command.arg(key).arg(field);
+        self.query(redis::cmd("HGET").arg(key).arg(field)).await
+    }
+
+    /// The names of a hash's fields.
+    pub(super) async fn fields(&self, key: &str) -> RedisResult<Vec<String>> {
+        self.query(redis::cmd("HKEYS").arg(key)).await
+    }
+
+    async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> RedisResult<T> {
         match self {
             Self::Cluster(cluster) => command.query_async(&mut cluster.clone()).await,
-            Self::One(one) => one.query(&command).await,
+            Self::One(one) => one.query(command).await,
         }
     }
 

@@ -189,11 +189,7 @@ pub(crate) async fn play<H: Hot, L: Ledger>(pair: &Pair<H, L>, steps: &[Step], f
                 let applied = store.apply(UnixMs(5), &targets).await.unwrap();
                 for (of, charged) in applied.charged {
                     let known = naive.calls.iter().find(|(n, _)| call(**n) == of).unwrap().1;
-                    // An old copy may still have the slot of a call that has ended since: it takes
-                    // coins from nobody, and goes as soon as its wallet is live again.
-                    if known.ended {
-                        continue;
-                    }
+                    assert!(!known.ended, "{step:?}");
                     assert_eq!(micro(charged.total().unwrap()), known.charged, "{step:?}");
                 }
             }
@@ -349,4 +345,18 @@ async fn a_gift_takes_nothing_that_a_call_took_before_hot_balances_were_lost() {
     assert_eq!(store.spend_after(&gift, &due).await.unwrap(), Spending::NoFunds);
     assert_eq!(tick(&store, 0, 30_000).await, (kinds("0.5+0"), coins("0.5")));
     agree(&store).await;
+}
+
+#[tokio::test]
+async fn what_an_old_copy_of_hot_balances_brings_back_goes() {
+    let (pair, ()) = Pair::memory().await;
+    let store = pair.holding().await;
+    store.credit(&credit("a", 0, "1")).await.unwrap();
+    store.open_call(&open(0, "0")).await.unwrap();
+    let before = pair.hot.snapshot();
+    settle(&store, settlement(0, 1_000)).await;
+    pair.hot.fall_back(before);
+    let applied = store.apply(UnixMs(5), &[target(0, 60_000)]).await.unwrap();
+    assert_eq!(applied.charged, [], "it has ended");
+    assert_eq!(pair.hot.wallet(&user(0)).await.unwrap(), None);
 }

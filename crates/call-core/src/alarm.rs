@@ -1,5 +1,5 @@
-//! What wants to be woken, and when: one alarm per session, call and ask, and one for what is kept
-//! for people who are not there.
+//! What wants to be woken, and when: one alarm per session, call, ask and end that no bill has
+//! answered, and one for what is kept for people who are not there.
 
 use crate::words::AskId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +11,7 @@ pub(crate) enum Alarm {
     Session(SessionId),
     Call(CallId),
     Ask(AskId),
+    Unsettled(CallId),
     Endings,
 }
 

@@ -20,6 +20,7 @@ mod replay;
 mod rules;
 mod session;
 mod switchboard;
+mod unsettled;
 mod words;
 
 pub use input::{

@@ -162,7 +162,11 @@ impl Biller {
             Settled::Unknown(_) if self.calls.get(&call).is_some_and(Meter::is_opening) => {}
             Settled::Unknown(_) => {
                 let retracted = self.calls.get(&call).is_some_and(Meter::is_retracted);
-                if self.forget(call) && !retracted {
+                if !self.forget(call) {
+                    // Whoever says that it has ended waits for a bill that never comes.
+                    let refusal = Refusal::Unavailable;
+                    out.push(Output::NotOpened { call, refusal });
+                } else if !retracted {
                     self.totals.violated("open_call_known");
                     out.push(Output::Notice(Notice::Orphaned { call }));
                 }

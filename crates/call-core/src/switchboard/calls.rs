@@ -185,7 +185,8 @@ impl Switchboard {
         let Some(call) = self.calls.get(&id) else { return };
         let fan = call.terms.fan.clone();
         self.outputs.push(Output::CloseRoom { call: id });
-        self.outputs.push(Output::EndMeter { call: id, fan, reason });
+        self.unsettled.ended(now, id, fan, reason);
+        self.end_again(now, id);
         let ends_at = now + self.rules.settle_timeout;
         self.set_phase(id, Phase::Ending { reason, ends_at });
         self.show(now, id);

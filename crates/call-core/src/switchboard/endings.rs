@@ -4,19 +4,35 @@ use super::Switchboard;
 use crate::alarm::Alarm;
 use crate::call::Phase;
 use crate::ending::Ending;
-use crate::output::{Credit, Message, Receipt};
+use crate::output::{Credit, Message, Output, Receipt};
+use crate::unsettled::AGAIN_EVERY;
 use crate::words::EndReason;
 use units::{CallId, MonotonicMs, UserId};
 
 impl Switchboard {
+    /// Tells the meter that a call is over, until its bill comes.
+    pub(super) fn end_again(&mut self, now: MonotonicMs, call: CallId) {
+        let Some((fan, reason)) = self.unsettled.again(now, call) else { return };
+        self.outputs.push(Output::EndMeter { call, fan, reason });
+        self.alarms.set(Alarm::Unsettled(call), Some(now + AGAIN_EVERY));
+    }
+
+    /// A call's end needs no bill any more.
+    pub(super) fn answered_end(&mut self, call: CallId) {
+        self.unsettled.settled(call);
+        self.alarms.set(Alarm::Unsettled(call), None);
+    }
+
     /// A bill is final, whatever the call's people have been told so far.
     pub(super) fn settled(&mut self, now: MonotonicMs, id: CallId, receipt: Receipt) {
+        self.answered_end(id);
         match self.calls.get(&id).map(|call| call.phase) {
             Some(Phase::Ending { reason, .. }) => self.finish(now, id, reason, Some(receipt)),
             // Settled without having been asked to: what is carried from here on is nobody's.
             Some(Phase::Opening { .. } | Phase::Connecting { .. } | Phase::Live) => {
                 let reason = receipt.reason;
                 self.give_up(now, id, reason);
+                self.answered_end(id);
                 self.finish(now, id, reason, Some(receipt));
             }
             // The meter has never heard of it.

@@ -2,7 +2,8 @@
 //!
 //! * People are named by their user id. A user has at most one session, and is in at most one call.
 //! * A call belongs to its two users, not to their sessions: a page that loads anew finds it.
-//! * A bill is told until its reader's client has been heard of since.
+//! * The end of a call is said to the meter until its bill comes, and the bill is told until its
+//!   reader's client has been heard of since.
 //! * Whatever waits has an alarm; overdue ones go off before the next input is looked at, so that
 //!   the outcome does not depend on whether the wake-up or a late message is handled first.
 
@@ -21,6 +22,7 @@ use crate::input::Input;
 use crate::output::{Frame, Message, Output};
 use crate::rules::Rules;
 use crate::session::Session;
+use crate::unsettled::Unsettled;
 use crate::words::{AskId, Prices, Refusal, SocketId};
 use std::collections::{BTreeMap, BTreeSet};
 use units::{CallId, MonotonicMs, SessionId, UserId};
@@ -42,6 +44,8 @@ pub struct Switchboard {
     /// Each user's only call.
     engaged: BTreeMap<UserId, CallId>,
     asks: Asks,
+    /// Ends that wait for their bills.
+    unsettled: Unsettled,
     /// Bills whose people may not have seen them.
     endings: Endings,
     alarms: Alarms,
@@ -65,6 +69,7 @@ impl Switchboard {
             calls: BTreeMap::new(),
             engaged: BTreeMap::new(),
             asks: Asks::default(),
+            unsettled: Unsettled::default(),
             endings: Endings::default(),
             alarms: Alarms::default(),
             stopping: false,
@@ -88,6 +93,7 @@ impl Switchboard {
                 Alarm::Session(session) => self.session_expired(now, session),
                 Alarm::Call(call) => self.call_expired(now, call),
                 Alarm::Ask(ask) => self.ask_expired(ask),
+                Alarm::Unsettled(call) => self.end_again(now, call),
                 Alarm::Endings => self.endings_expired(now),
             }
         }
@@ -131,7 +137,7 @@ impl Switchboard {
     pub fn is_empty(&self) -> bool {
         let maps = self.sessions.len() + self.people.len() + self.sockets.len();
         let lists = self.online.len() + self.watchers.len();
-        let calls = self.calls.len() + self.engaged.len();
+        let calls = self.calls.len() + self.engaged.len() + self.unsettled.len();
         maps + lists + calls + self.asks.len() + self.endings.len() + self.alarms.len() == 0
     }
 

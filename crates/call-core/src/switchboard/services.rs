@@ -169,6 +169,7 @@ impl Switchboard {
     }
 
     fn not_opened(&mut self, now: MonotonicMs, id: CallId, refusal: Refusal) {
+        self.answered_end(id);
         let Some(call) = self.calls.get(&id) else { return };
         match call.phase {
             Phase::Opening { session, re, .. } => {

@@ -56,6 +56,8 @@ struct World {
     not_opened: BTreeSet<CallId>,
     ended: BTreeSet<CallId>,
     closed: BTreeSet<CallId>,
+    /// Calls whose bill came after their end.
+    settled: BTreeSet<CallId>,
     /// The last frame that each user has seen of their session.
     seen: BTreeMap<usize, u64>,
     /// Which call each user was last told they are in.
@@ -76,6 +78,7 @@ impl World {
             opened: BTreeSet::new(),
             not_opened: BTreeSet::new(),
             ended: BTreeSet::new(),
+            settled: BTreeSet::new(),
             closed: BTreeSet::new(),
             seen: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -174,6 +177,12 @@ impl World {
         if let Input::Meter(MeterFact::NotOpened { call, .. }) = &input {
             self.not_opened.insert(*call);
         }
+        let mut bill = None;
+        if let Input::Meter(MeterFact::Settled { call, .. } | MeterFact::NotOpened { call, .. }) =
+            &input
+        {
+            bill = Some(*call);
+        }
         let cut = if let Input::Disconnected { socket } = &input { Some(*socket) } else { None };
         // What was overdue is still sent to a socket whose end comes with this very input.
         for output in self.board.handle(self.now, input) {
@@ -191,7 +200,8 @@ impl World {
                 }
                 Output::EndMeter { call, .. } => {
                     assert!(self.opened.contains(&call), "ended, never opened");
-                    assert!(self.ended.insert(call), "ended twice");
+                    assert!(!self.settled.contains(&call), "ended again though it was settled");
+                    self.ended.insert(call);
                 }
                 Output::CloseRoom { call } => assert!(self.closed.insert(call), "closed twice"),
                 Output::OpenRoom { call, .. } => assert!(self.opened.contains(&call)),
@@ -201,6 +211,7 @@ impl World {
         if let Some(socket) = cut {
             self.sockets.remove(&socket);
         }
+        self.settled.extend(bill.filter(|call| self.ended.contains(call)));
         assert_eq!(self.ended, self.closed, "settled and closed together");
         let next = self.board.next_wake();
         assert!(next.is_none_or(|next| next > self.now), "an alarm that leads nowhere");

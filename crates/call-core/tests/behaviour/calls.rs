@@ -299,6 +299,7 @@ fn a_meter_that_does_not_settle_keeps_nobody_waiting() {
         > meera: c1 Ending with asha
         > meera: ok re 3
         15000 wake
+        > meter: end c1 HungUpByHost
         > report unsettled c1
         > asha: ended c1 HungUpByHost
         > meera: ended c1 HungUpByHost

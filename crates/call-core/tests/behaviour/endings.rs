@@ -119,6 +119,7 @@ fn a_late_bill_reaches_whoever_is_there_and_whoever_is_not() {
         5000 meera 3 hang_up c1
         > ...
         15000 wake
+        > meter: end c1 HungUpByHost
         > report unsettled c1
         > asha: ended c1 HungUpByHost
         > meera: ended c1 HungUpByHost
@@ -129,6 +130,44 @@ fn a_late_bill_reaches_whoever_is_there_and_whoever_is_not() {
         50_001 asha connects
         > asha2: welcome
         > asha2: ended c1 HungUpByFan with receipt",
+    );
+}
+
+#[test]
+fn an_end_is_told_to_the_meter_until_its_bill_comes() {
+    after(
+        LIVE,
+        "
+        5000 meera 3 hang_up c1
+        > ...
+        7999 wake
+        8000 wake
+        > meter: end c1 HungUpByHost
+        11_000 wake
+        > meter: end c1 HungUpByHost
+        12_000 meter settled c1
+        > asha: ended c1 HungUpByHost with receipt
+        > meera: ended c1 HungUpByHost with receipt
+        14_000 wake
+        400_000 wake",
+    );
+}
+
+#[test]
+fn a_meter_that_comes_back_hears_of_an_end_for_five_minutes() {
+    after(
+        LIVE,
+        "
+        5000 meera 3 hang_up c1
+        > ...
+        15_000 wake
+        > ...
+        304_999 wake
+        > meter: end c1 HungUpByHost
+        307_999 wake
+        400_000 meter settled c1
+        > asha: ended c1 HungUpByFan with receipt
+        > meera: ended c1 HungUpByFan with receipt",
     );
 }
 

@@ -53,8 +53,12 @@ impl<'a> Lines<'a> {
     /// The address can't be had.
     pub(super) async fn of_signaling(&mut self) -> Result<(ToRelay, ToMeter), Box<dyn Error>> {
         let restarted: fn() -> RelayEvent = || RelayEvent::Restarted;
-        let relay = Kind { replaces: |_: &RelayCommand| None, restarted: Some(restarted) };
-        let meter = Kind { replaces: |_: &MeterCommand| None, restarted: None };
+        let relay = Kind {
+            replaces: |_: &RelayCommand| None,
+            lasts: |_| false,
+            restarted: Some(restarted),
+        };
+        let meter = Kind { replaces: same_end, lasts: |_| false, restarted: None };
         let links =
             (self.network.door(MEDIA_RELAY, relay), self.network.door(BILLING_METER, meter));
         self.listen(Part::Signaling).await?;
@@ -70,8 +74,12 @@ impl<'a> Lines<'a> {
     ) -> Result<(Link<RelayEvent, RelayCommand>, Link<MediaReport, RelayLimit>), Box<dyn Error>>
     {
         let close_all: fn() -> RelayCommand = || RelayCommand::CloseAll;
-        let signaling = Kind { replaces: |_: &RelayEvent| None, restarted: Some(close_all) };
-        let meter = Kind { replaces: later_report, restarted: None };
+        let signaling = Kind {
+            replaces: |_: &RelayEvent| None,
+            lasts: |_| false,
+            restarted: Some(close_all),
+        };
+        let meter = Kind { replaces: later_report, lasts: is_last_report, restarted: None };
         let at = self.config.signaling.clone();
         let at = at.ok_or(LinksError::Missing(Part::MediaRelay, "signaling"))?;
         let signaling = self.network.dial("signaling", at, MEDIA_RELAY, signaling);
@@ -88,8 +96,13 @@ impl<'a> Lines<'a> {
         &mut self,
     ) -> Result<(Link<MeterEvent, MeterCommand>, RelayOfMeter), LinksError> {
         let end_all: fn() -> MeterCommand = || MeterCommand::EndAll;
-        let signaling = Kind { replaces: later_tick, restarted: Some(end_all) };
-        let relay = Kind { replaces: |limit: &RelayLimit| Some(limit.call.0), restarted: None };
+        let signaling =
+            Kind { replaces: later_tick, lasts: |_| false, restarted: Some(end_all) };
+        let relay = Kind {
+            replaces: |limit: &RelayLimit| Some(limit.call.0),
+            lasts: |_| false,
+            restarted: None,
+        };
         let missing = |name| move || LinksError::Missing(Part::BillingMeter, name);
         let at = self.config.signaling.clone().ok_or_else(missing("signaling"))?;
         let signaling = self.network.dial("signaling", at, BILLING_METER, signaling);
@@ -104,6 +117,16 @@ impl<'a> Lines<'a> {
         info!(links = %bound, "listening");
         Ok(())
     }
+}
+
+/// An end is said until its bill comes.
+fn same_end(command: &MeterCommand) -> Option<uuid::Uuid> {
+    if let MeterCommand::End { call, .. } = command { Some(call.0) } else { None }
+}
+
+/// What a room carried in all: a meter that takes its call over later must hear it too.
+fn is_last_report(report: &MediaReport) -> bool {
+    report.last && later_report(report).is_some()
 }
 
 /// Counts are cumulative. A report of nothing is the answer to the end of a room that is not there,

@@ -8,6 +8,7 @@
 //! * It may arrive twice, or not at all, only around the restart of a process. What the old run had
 //!   not acknowledged is sent to the new one; what it had acknowledged is gone with its memory. So
 //!   messages are cumulative facts or idempotent commands, and whoever needs an answer asks again.
+//!   Last words, which nobody would say again, are kept for 5 minutes and told to every new run.
 //! * A link may have several peers (signaling has each meter). All of them get everything, and
 //!   what they say arrives merged.
 //! * What waits is bounded, to 64 MiB per peer. A later fact about a subject takes
@@ -17,6 +18,7 @@
 mod address;
 mod conversation;
 mod handshake;
+mod lasting;
 mod metrics;
 mod network;
 mod outbox;
@@ -84,6 +86,9 @@ impl<In> Incoming<In> {
 pub struct Kind<Out, In> {
     /// What a message is about, if it makes an earlier one about the same needless.
     pub replaces: fn(&Out) -> Option<Uuid>,
+    /// Whether a message is the last word about its subject: a peer that comes without its memory,
+    /// or for the first time, hears it again.
+    pub lasts: fn(&Out) -> bool,
     /// What this side hears when a peer has restarted, or was given up: it has forgotten
     /// everything.
     pub restarted: Option<fn() -> In>,

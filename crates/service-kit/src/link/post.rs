@@ -2,6 +2,7 @@
 
 use super::conversation::MESSAGE_BYTES_MAX;
 use super::handshake::{Hello, Name, Refusal, fresh};
+use super::lasting::Lasting;
 use super::metrics::Metrics;
 use super::outbox::{Outbox, Overflow};
 use super::{Delivered, Kind};
@@ -45,6 +46,7 @@ struct State {
     peers: BTreeMap<Name, Peer>,
     /// What was said before anybody came; the first to come gets it.
     early: Outbox,
+    lasting: Lasting,
     connections: u64,
 }
 
@@ -119,6 +121,9 @@ impl<Out: Serialize, In> Post<Out, In> {
         };
         let subject = (self.kind.replaces)(message);
         let mut state = self.lock();
+        if (self.kind.lasts)(message) {
+            state.lasting.keep(self.clock.now(), subject, Arc::clone(&body));
+        }
         if state.peers.is_empty() && state.early.push(subject, Arc::clone(&body)).is_err() {
             let lost = mem::take(&mut state.early).len();
             self.lost(lost);
@@ -179,6 +184,7 @@ impl<Out: Serialize, In> Post<Out, In> {
         let mut state = self.lock();
         state.connections += 1;
         let connection = state.connections;
+        let last_words: Vec<_> = state.lasting.told(self.clock.now()).collect();
         // Given up between its introduction and its entry: it must introduce itself again.
         let peer = state.peers.get_mut(name).filter(|peer| peer.run == ours.run);
         let peer = peer.ok_or(Refusal::Order)?;
@@ -188,6 +194,10 @@ impl<Out: Serialize, In> Post<Out, In> {
         }
         if known != Some(theirs.run) {
             peer.heard = Some((theirs.run, 0));
+            for (subject, body) in last_words {
+                // One that is too far behind is given up with the next message.
+                let _ = peer.outbox.push(subject, body);
+            }
             if known.is_some() {
                 warn!(link = self.label, peer = %name, "the peer has restarted");
                 self.tell_restarted();

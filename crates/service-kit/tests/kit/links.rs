@@ -22,16 +22,20 @@ const PATIENCE: Duration = Duration::from_secs(60);
 enum Word {
     Command(u64),
     Fact { subject: u128, sum: u64 },
+    Last { subject: u128, sum: u64 },
     Long(String),
     Restarted,
 }
 
 fn kind() -> Kind<Word, Word> {
     let replaces = |word: &Word| match word {
-        Word::Fact { subject, .. } => Some(Uuid::from_u128(*subject)),
+        Word::Fact { subject, .. } | Word::Last { subject, .. } => {
+            Some(Uuid::from_u128(*subject))
+        }
         Word::Command(_) | Word::Long(_) | Word::Restarted => None,
     };
-    Kind { replaces, restarted: Some(|| Word::Restarted) }
+    let lasts = |word: &Word| matches!(word, Word::Last { .. });
+    Kind { replaces, lasts, restarted: Some(|| Word::Restarted) }
 }
 
 /// A process, as far as links know.
@@ -266,6 +270,35 @@ async fn of_facts_about_one_subject_only_the_last_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn last_words_are_told_to_every_new_run_though_the_one_before_had_them() {
+    let (_listener, mut left, at) = Process::listening("left").await;
+    let last = |subject, sum| Word::Last { subject, sum };
+    for word in [Word::Command(1), Word::Fact { subject: 1, sum: 1 }, last(1, 2), last(2, 1)] {
+        left.outgoing.send(word).unwrap();
+    }
+    let mut dialer = Process::new("right");
+    let mut right = dialer.dial(at);
+    for word in [Word::Command(1), last(1, 2), last(2, 1)] {
+        assert_eq!(next(&mut right).await, word);
+    }
+    // What it says afterwards acknowledges all of that.
+    say(&right, [1]);
+    assert_eq!(next(&mut left).await, Word::Command(1));
+    quiet(&mut right).await;
+
+    // Killed, and started again; and another one for the first time.
+    drop((dialer, right));
+    for name in ["right", "late"] {
+        let mut dialer = Process::new(name);
+        let mut link = dialer.dial(at);
+        for word in [last(1, 2), last(2, 1)] {
+            assert_eq!(next(&mut link).await, word, "{name}");
+        }
+        quiet(&mut link).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_reads_slowly_makes_its_peers_wait_and_loses_nothing() {
     const MANY: u64 = 60_000;
     let (_listener, left, at) = Process::listening("left").await;
@@ -301,7 +334,7 @@ async fn a_peer_too_far_behind_is_given_up_and_both_sides_hear_of_it() {
         match next(&mut right).await {
             Word::Restarted => break,
             Word::Long(_) => {}
-            other @ (Word::Command(_) | Word::Fact { .. }) => panic!("{other:?}"),
+            other @ (Word::Command(_) | Word::Fact { .. } | Word::Last { .. }) => panic!("{other:?}"),
         }
     }
 }
@@ -358,7 +391,7 @@ async fn a_message_that_can_t_be_read_is_skipped_and_the_others_count() {
     }
     let (_listener, mut left, at) = Process::listening("left").await;
     let mut dialer = Process::new("right");
-    let kind: Kind<Later, Later> = Kind { replaces: |_| None, restarted: None };
+    let kind: Kind<Later, Later> = Kind { replaces: |_| None, lasts: |_| false, restarted: None };
     let address = format!("ws://{at}").parse().unwrap();
     let right = dialer.network.dial("link", address, "door", kind);
     for word in [Later::Command(1), Later::Unheard(2), Later::Command(3)] {

@@ -31,8 +31,10 @@ impl Question {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Prolong the leases of all shards that are held for `ttl` from now, and take up to `claim`
-    /// more that are free.
+    /// more that are free. The asker meters the calls of `known` and of no other shard: what else
+    /// is held is taken over anew, so that no call is held by nobody.
     Hold {
+        known: Vec<Shard>,
         claim: u16,
         ttl: ElapsedMs,
     },

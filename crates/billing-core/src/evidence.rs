@@ -34,6 +34,8 @@ pub(crate) struct Evidence {
     started_at: MonotonicMs,
     /// Time from the opening to `started_at`, for a call that another meter opened.
     before: ElapsedMs,
+    /// Whether `before` ends where the other meter was last heard of, and nothing was counted since.
+    taken_over: bool,
     /// Records that are not durable yet.
     waiting: Vec<EvidenceRecord>,
     next_n: u32,
@@ -51,6 +53,7 @@ impl Evidence {
             confirmed_at: ElapsedMs::ZERO,
             started_at: now,
             before: ElapsedMs::ZERO,
+            taken_over: false,
             waiting: Vec::new(),
             next_n: 0,
             recorded: None,
@@ -68,6 +71,13 @@ impl Evidence {
         self.before = before;
     }
 
+    /// Another meter stopped: nobody knows how long ago. But there was time for all the media that
+    /// the first count brings.
+    pub(crate) const fn take_over(&mut self) {
+        self.taken_over = true;
+    }
+
+    /// Takes a count that was heard at `now`.
     pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted) {
         self.reported_at = now;
         let before = self.counted;
@@ -76,6 +86,11 @@ impl Evidence {
         to_fan.forwarded = to_fan.forwarded.min(CALL_MS_MAX);
         to_fan.proven = to_fan.proven.min(to_fan.forwarded);
         let proven = to_fan.proven;
+        if std::mem::take(&mut self.taken_over) {
+            let by_then = proven + self.started_at.since(now);
+            let before = by_then.saturating_sub(now.since(self.started_at));
+            self.before = self.before.max(before);
+        }
         for part in [&mut merged.video, &mut merged.silent, &mut merged.frozen] {
             *part = (*part).min(proven);
         }
@@ -192,6 +207,33 @@ mod tests {
             }
             let flow = evidence.counted().to_fan;
             assert_eq!((flow.forwarded.0, flow.proven.0), expected, "{reports:?}");
+        }
+    }
+
+    #[test]
+    fn there_was_time_for_what_was_proven_while_nobody_metered() {
+        // A call with 5 s of media, 6 s after its opening; taken over at 20 s of our clock. Then
+        // reports of `at, proven`; then whether there was time for the last.
+        for (reports, expected) in [
+            (vec![(20_500, 25_000)], true),
+            (vec![(20_500, 25_000), (21_500, 26_000)], true),
+            (vec![(20_500, 25_000), (21_500, 27_900)], true),
+            (vec![(20_500, 25_000), (21_500, 28_100)], false),
+            // Heard before the takeover, and not again for a while.
+            (vec![(12_000, 17_000), (24_000, 29_000)], true),
+            (vec![(12_000, 17_000), (24_000, 31_100)], false),
+            // Nothing was missed.
+            (vec![(20_500, 5_000), (21_500, 8_600)], true),
+            (vec![(20_500, 5_000), (21_500, 9_600)], false),
+        ] {
+            let mut evidence = Evidence::starting(MonotonicMs(20_000), false);
+            evidence.resume(Proven::voice(ElapsedMs(5_000)), 5, ElapsedMs(6_000));
+            evidence.take_over();
+            for &(at, proven) in &reports {
+                evidence.count(MonotonicMs(at), counted(proven, proven, 0));
+            }
+            let (at, _) = *reports.last().unwrap();
+            assert_eq!(evidence.is_possible(MonotonicMs(at)), expected, "{reports:?}");
         }
     }
 

@@ -101,7 +101,8 @@ impl Leases {
         self.asked_at = Some(now);
         let claim = self.fair().saturating_sub(self.held.len());
         let claim = u16::try_from(claim).unwrap_or(Shard::COUNT);
-        Some(Command::Hold { claim, ttl: self.ttl() })
+        let known = self.held.iter().copied().collect();
+        Some(Command::Hold { known, claim, ttl: self.ttl() })
     }
 
     /// The store's answer. Returns the shards that were held before and are lost.

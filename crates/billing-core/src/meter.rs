@@ -153,6 +153,7 @@ impl Meter {
         let mut meter = Self::opening(live.call, live.terms.clone(), now);
         meter.adopted_at = Some((now, live.seen_at));
         meter.opened(live);
+        meter.evidence.take_over();
         meter
     }
 

@@ -105,7 +105,9 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     /// As the method that the command names. Nothing or all of it took effect: ask again.
     pub async fn carry_out(&self, now: UnixMs, command: &Command) -> Result<Answer, Error> {
         Ok(match command {
-            Command::Hold { claim, ttl } => Answer::Held(self.hold(*claim, *ttl).await?),
+            Command::Hold { known, claim, ttl } => {
+                Answer::Held(self.hold_beside(known, *claim, *ttl).await?)
+            }
             Command::Release(shards) => {
                 self.release(shards).await?;
                 Answer::Released(shards.clone())

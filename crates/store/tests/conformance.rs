@@ -67,6 +67,8 @@ macro_rules! backends {
             }
             owners {
                 a_shard_has_one_owner_at_a_time
+                who_leaves_is_no_owner_any_more
+                calls_of_shards_that_their_holder_does_not_know_are_told_again
                 an_earlier_owner_is_fenced_off
                 a_later_owner_goes_on_where_the_ledger_is
                 what_was_under_way_is_driven_on_by_the_next_owner

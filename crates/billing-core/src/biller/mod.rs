@@ -198,6 +198,12 @@ impl Biller {
         self.leases.stand(now) && self.recovering.is_empty()
     }
 
+    /// Whether it answers for this wallet now.
+    #[must_use]
+    pub fn holds(&self, user: &UserId) -> bool {
+        self.leases.holds(Shard::of(user))
+    }
+
     /// Why it can't do its work now, if it can't.
     #[must_use]
     pub fn trouble(&self, now: MonotonicMs) -> Option<&'static str> {

@@ -57,7 +57,7 @@ impl Biller {
         let Some(heard) = self.others.take(call) else { return };
         let Some(meter) = self.calls.get_mut(&call) else { return };
         if let Some(counted) = heard.counted {
-            meter.count(now, counted);
+            meter.count(heard.heard_at, counted);
         }
         if heard.last_report_in {
             meter.no_more_reports();

@@ -13,14 +13,15 @@ fn answer(count: usize, owners: u16) -> Held {
     Held { shards: Shard::all().take(count).collect(), adopted: Vec::new(), owners }
 }
 
-fn hold(claim: u16) -> Option<Command> {
-    Some(Command::Hold { claim, ttl: TTL })
+/// By one that knows the first `known` shards.
+fn hold(known: usize, claim: u16) -> Option<Command> {
+    Some(Command::Hold { known: Shard::all().take(known).collect(), claim, ttl: TTL })
 }
 
 /// One that was asked for at 0 and holds so many shards.
 fn holding(count: usize, owners: u16) -> Leases {
     let mut leases = shared();
-    assert_eq!(leases.ask(MonotonicMs(0)), hold(1_024));
+    assert_eq!(leases.ask(MonotonicMs(0)), hold(0, 1_024));
     assert_eq!(leases.held(MonotonicMs(100), &answer(count, owners)), []);
     leases
 }
@@ -30,12 +31,12 @@ fn leases_are_asked_for_at_once_and_prolonged_in_time() {
     let mut leases = shared();
     assert!(!leases.stand(MonotonicMs(0)));
     assert_eq!(leases.next_wake(), Some(MonotonicMs(0)));
-    assert_eq!(leases.ask(MonotonicMs(0)), hold(1_024));
+    assert_eq!(leases.ask(MonotonicMs(0)), hold(0, 1_024));
     assert_eq!((leases.ask(MonotonicMs(50)), leases.next_wake()), (None, None), "it was asked");
     assert_eq!(leases.held(MonotonicMs(100), &answer(1_024, 1)), []);
     assert_eq!(leases.ask(MonotonicMs(2_499)), None);
     assert_eq!(leases.next_wake(), Some(MonotonicMs(2_500)));
-    assert_eq!(leases.ask(MonotonicMs(2_500)), hold(0));
+    assert_eq!(leases.ask(MonotonicMs(2_500)), hold(1_024, 0));
 }
 
 #[test]
@@ -52,12 +53,12 @@ fn a_lease_is_counted_from_before_it_was_asked_for_and_ends_early() {
 #[test]
 fn what_is_no_longer_held_is_told_once() {
     let mut leases = holding(10, 1);
-    assert_eq!(leases.ask(MonotonicMs(2_500)), hold(1_014));
+    assert_eq!(leases.ask(MonotonicMs(2_500)), hold(10, 1_014));
     let lost = leases.held(MonotonicMs(2_600), &answer(8, 1));
     assert_eq!(lost, Shard::all().skip(8).take(2).collect::<Vec<_>>());
     assert!(leases.holds(Shard::all().next().unwrap()) && !leases.holds(lost[0]));
     leases.doubt(MonotonicMs(2_700));
-    assert_eq!(leases.ask(MonotonicMs(2_700)), hold(1_016), "at once");
+    assert_eq!(leases.ask(MonotonicMs(2_700)), hold(8, 1_016), "at once");
     assert_eq!(leases.held(MonotonicMs(2_800), &answer(8, 1)), []);
 }
 
@@ -67,7 +68,7 @@ fn after_a_failure_it_is_asked_again_soon() {
     leases.ask(MonotonicMs(2_500));
     leases.failed(MonotonicMs(3_000));
     assert_eq!(leases.ask(MonotonicMs(3_499)), None);
-    assert_eq!(leases.ask(MonotonicMs(3_500)), hold(1_014));
+    assert_eq!(leases.ask(MonotonicMs(3_500)), hold(10, 1_014));
     assert!(leases.stand(MonotonicMs(7_999)), "the lease goes on");
 }
 
@@ -80,7 +81,7 @@ fn an_answer_that_comes_after_the_end_is_not_believed() {
     assert_eq!(leases.count(), 0);
     assert_eq!(leases.ask(MonotonicMs(8_100)), None, "the store has not let go yet");
     leases.given_back();
-    assert_eq!(leases.ask(MonotonicMs(8_100)), hold(1_024));
+    assert_eq!(leases.ask(MonotonicMs(8_100)), hold(0, 1_024));
     leases.held(MonotonicMs(8_200), &answer(10, 1));
     assert_eq!(leases.count(), 10);
 }
@@ -103,7 +104,7 @@ fn a_newcomer_gets_its_share_those_without_calls_first() {
     leases.held(MonotonicMs(2_600), &answer(300, 3));
     assert_eq!(leases.give_away(busy), [], "342 are its due");
     leases.doubt(MonotonicMs(2_700));
-    assert_eq!(leases.ask(MonotonicMs(2_700)), hold(42));
+    assert_eq!(leases.ask(MonotonicMs(2_700)), hold(300, 42));
 }
 
 #[test]
@@ -124,10 +125,14 @@ fn who_leaves_keeps_what_is_busy_and_asks_no_more() {
 #[test]
 fn a_meter_that_is_alone_asks_until_it_has_all_and_then_no_more() {
     let mut leases = Leases::new(Ownership::Alone);
-    let Some(Command::Hold { claim: 1_024, ttl }) = leases.ask(MonotonicMs(0)) else { panic!() };
+    let Some(Command::Hold { known, claim: 1_024, ttl }) = leases.ask(MonotonicMs(0)) else {
+        panic!()
+    };
+    assert_eq!(known, []);
     leases.held(MonotonicMs(10), &answer(1_000, 1));
     assert_eq!(leases.ask(MonotonicMs(509)), None);
-    assert_eq!(leases.ask(MonotonicMs(510)), Some(Command::Hold { claim: 24, ttl }));
+    let known = Shard::all().take(1_000).collect();
+    assert_eq!(leases.ask(MonotonicMs(510)), Some(Command::Hold { known, claim: 24, ttl }));
     leases.held(MonotonicMs(520), &answer(1_024, 1));
     let year = MonotonicMs(365 * 24 * 3_600 * 1_000);
     assert_eq!(leases.ask(year), None);

@@ -181,12 +181,13 @@ impl NaiveStore {
         Spending::Taken { coins: both(coins_taken), funds: coins(self.funds(&spend.fan)) }
     }
 
-    fn hold(&mut self, claim: u16) -> Held {
+    fn hold(&mut self, known: &[Shard], claim: u16) -> Held {
         self.held.retain(|shard| !self.elsewhere.contains(shard));
-        let free: Vec<Shard> = Shard::all()
+        let free = Shard::all()
             .filter(|shard| !self.elsewhere.contains(shard) && !self.held.contains(shard))
-            .take(usize::from(claim))
-            .collect();
+            .take(usize::from(claim));
+        let anew = self.held.iter().copied().filter(|shard| !known.contains(shard));
+        let free: Vec<Shard> = free.chain(anew).collect();
         self.held.extend(&free);
         let open = self.calls.iter().filter(|(id, call)| {
             !self.receipts.contains_key(id) && free.contains(&Shard::of(&call.open.terms.fan))
@@ -197,7 +198,7 @@ impl NaiveStore {
 
     pub(crate) fn carry_out(&mut self, command: Command) -> Answer {
         match command {
-            Command::Hold { claim, .. } => Answer::Held(self.hold(claim)),
+            Command::Hold { known, claim, .. } => Answer::Held(self.hold(&known, claim)),
             Command::Release(shards) => {
                 self.held.retain(|shard| !shards.contains(shard));
                 Answer::Released(shards)

@@ -3,7 +3,7 @@
 use crate::messages::SHARED;
 use crate::naive::{Weather, World, coins, settings};
 use crate::{AT, call, credit, ended, fan, open, proven};
-use billing_core::{EndReason, Input, Notice, Output};
+use billing_core::{EndReason, Input, Notice, Output, Refusal};
 use units::{ElapsedMs, MonotonicMs, Rate, Shard};
 
 /// A meter of several, with a call at 6.00 a minute of a fan with 2.00.
@@ -149,6 +149,29 @@ fn what_happened_while_nobody_held_the_shard_is_billed_by_who_takes_it() {
 }
 
 #[test]
+fn calls_whose_takeover_was_not_heard_of_are_told_again() {
+    let mut world = running();
+    report(&mut world, [3_000]);
+    world.weather = Weather::Deaf;
+    world.restart(settings(ElapsedMs::ZERO, SHARED));
+    assert_eq!((world.store.held.len(), world.biller.open_calls()), (1_024, 0));
+    world.weather = Weather::Fair;
+    report(&mut world, [9_000]);
+    world.feed(ended(0, EndReason::HungUpByFan));
+    world.feed(proven(0, 9_500, true));
+    let receipt = &world.store.receipts[&call(0)];
+    assert_eq!((receipt.reason, receipt.total()), (EndReason::HungUpByFan, coins(950_000)));
+}
+
+#[test]
+fn who_says_the_end_of_a_call_that_nobody_knows_is_told_so() {
+    let mut world = running();
+    let unknown = Output::NotOpened { call: call(1), refusal: Refusal::Unavailable };
+    assert_eq!(world.feed(ended(1, EndReason::HungUpByFan)), [unknown]);
+    assert_eq!(world.biller.open_calls(), 1);
+}
+
+#[test]
 fn an_end_that_overtakes_its_opening_ends_it() {
     let mut world = World::with(settings(ElapsedMs::ZERO, SHARED));
     world.feed(credit(0, 0, 1_000_000_000));
@@ -179,6 +202,22 @@ fn a_meter_stops_by_itself_before_its_lease_ends() {
     world.weather = Weather::Fair;
     world.pass(ElapsedMs(3_000));
     assert_eq!(world.biller.open_calls(), 1, "taken again");
+}
+
+#[test]
+fn a_call_that_ended_before_its_lease_did_is_billed_when_it_is_taken_again() {
+    let mut world = running();
+    report(&mut world, [3_000]);
+    world.weather = Weather::Down;
+    world.feed(proven(0, 9_000, false));
+    world.feed(ended(0, EndReason::HungUpByFan));
+    world.feed(proven(0, 9_500, true));
+    let heard = world.pass(ElapsedMs(9_000));
+    assert_eq!((said(&heard, lost), world.biller.open_calls()), (1, 0));
+    world.weather = Weather::Fair;
+    world.pass(ElapsedMs(9_000));
+    let receipt = &world.store.receipts[&call(0)];
+    assert_eq!((receipt.reason, receipt.total()), (EndReason::HungUpByFan, coins(950_000)));
 }
 
 #[test]

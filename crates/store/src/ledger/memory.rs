@@ -118,6 +118,10 @@ impl Ledger for Memory {
                 lease.meter = None;
             }
         }
+        // Who holds none counts as gone until it renews again.
+        if books.leases.values().all(|lease| lease.meter != Some(owner)) {
+            books.owners.remove(&owner);
+        }
         Ok(())
     }
 }

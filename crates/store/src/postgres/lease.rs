@@ -70,8 +70,15 @@ pub(super) async fn renew(
     Ok((leases(&rows)?, u16::try_from(owners).unwrap_or(u16::MAX)))
 }
 
+/// Frees shards. Who holds none afterwards counts as gone until it renews again, so that the others
+/// take all that it leaves.
 pub(super) async fn release(pool: &PgPool, owner: MeterId, list: &[Shard]) -> Result<(), Error> {
-    sqlx::query("UPDATE shard SET owner = NULL WHERE owner = $1 AND shard = ANY($2)")
+    let release = "WITH freed AS (
+             UPDATE shard SET owner = NULL WHERE owner = $1 AND shard = ANY($2)
+         )
+         DELETE FROM meter WHERE id = $1
+         AND NOT EXISTS (SELECT FROM shard WHERE owner = $1 AND shard <> ALL($2))";
+    sqlx::query(release)
         .bind(owner.0)
         .bind(shards(list))
         .execute(pool)

@@ -83,6 +83,8 @@ pub(super) async fn renew(
     Ok((leases, u16::try_from(owners).unwrap_or(u16::MAX)))
 }
 
+/// Frees shards. Who holds none afterwards counts as gone until it renews again, so that the others
+/// take all that it leaves.
 pub(super) async fn release(
     tx: &mut SqliteConnection,
     owner: MeterId,
@@ -94,6 +96,12 @@ pub(super) async fn release(
     )
     .bind(owner.0)
     .bind(shards(list))
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "DELETE FROM meter WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM shard WHERE owner = ?1)",
+    )
+    .bind(owner.0)
     .execute(tx)
     .await?;
     Ok(())

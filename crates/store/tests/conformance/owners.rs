@@ -23,6 +23,42 @@ pub(crate) async fn a_shard_has_one_owner_at_a_time<H: Hot, L: Ledger>(pair: Pai
     ));
 }
 
+pub(crate) async fn who_leaves_is_no_owner_any_more<H: Hot, L: Ledger>(pair: Pair<H, L>) {
+    let (first, second) = (pair.holding().await, pair.store(Options::new(meter(2))));
+    assert_eq!(second.hold(0, TTL).await.unwrap().owners, 2);
+    let all: Vec<Shard> = Shard::all().collect();
+    let (some, rest) = all.split_at(1_000);
+    first.release(some).await.unwrap();
+    assert_eq!(second.hold(0, TTL).await.unwrap().owners, 2);
+    first.release(rest).await.unwrap();
+    assert_eq!(second.hold(0, TTL).await.unwrap().owners, 1);
+    // It has stayed after all.
+    assert_eq!(first.hold(0, TTL).await.unwrap().owners, 2);
+}
+
+/// The meter never heard that it holds them: its lease had ended, or the answer was lost.
+pub(crate) async fn calls_of_shards_that_their_holder_does_not_know_are_told_again<
+    H: Hot,
+    L: Ledger,
+>(
+    pair: Pair<H, L>,
+) {
+    let first = pair.holding().await;
+    first.credit(&credit("a", 0, "5")).await.unwrap();
+    first.open_call(&open(0, "0")).await.unwrap();
+    let all: Vec<Shard> = Shard::all().collect();
+    assert_eq!(first.hold_beside(&all, 0, TTL).await.unwrap().adopted, []);
+    let shard = Shard::of(&user(0));
+    let others: Vec<Shard> = Shard::all().filter(|other| *other != shard).collect();
+    for _ in 0..2 {
+        let held = first.hold_beside(&others, 0, TTL).await.unwrap();
+        assert_eq!((held.shards.len(), held.adopted.len()), (1_024, 1));
+    }
+    assert_eq!(first.hold_beside(&all, 0, TTL).await.unwrap().adopted, []);
+    assert_eq!(tick(&first, 0, 30_000).await, (kinds("0.5+0"), coins("4.5")));
+    agree(&first).await;
+}
+
 /// The first owner believes that it still holds what the second one took.
 pub(crate) async fn an_earlier_owner_is_fenced_off<H: Hot, L: Ledger>(pair: Pair<H, L>) {
     let first = pair.holding().await;

@@ -96,7 +96,7 @@ impl Process {
         let (signaling, greeting) = self.bind_signaling(&config, Some(&database)).await?;
         let at = signaling.local_addr();
         let needs = self.meter_needs(&config, true)?;
-        let store = meter::open(&needs).await?;
+        let Some(store) = open_stores(&needs).await? else { return Ok(()) };
         let relay = MediaRelay::bind(config.media_relay.clone(), self.clock)?;
         info!(signaling = %at, media = %relay.local_addr(), "listening");
         let (signaling_to_relay, relay_to_signaling) = link::pair();
@@ -153,7 +153,7 @@ impl Process {
     async fn serve_meter(self, config: Config) -> Result<(), Box<dyn Error>> {
         let mut lines = self.lines(Part::BillingMeter, &config)?;
         let needs = self.meter_needs(&config, false)?;
-        let store = meter::open(&needs).await?;
+        let Some(store) = open_stores(&needs).await? else { return Ok(()) };
         let (signaling, relay) = lines.of_meter()?;
         let services = vec![meter::start(needs, store, signaling, relay)];
         cli::say(&format!("metering on {}", config.store.database));
@@ -248,6 +248,15 @@ impl Process {
         Ok(Some(Service::start("private port", |stop: Shutdown| {
             port.serve(registry, readiness, stop)
         })))
+    }
+}
+
+/// The meter's stores; `None` if the word to stop came first.
+async fn open_stores(needs: &Needs<'_>) -> Result<Option<meter::Opened>, Box<dyn Error>> {
+    let mut stop_words = StopWords::new()?;
+    tokio::select! {
+        opened = meter::open(needs) => Ok(Some(opened?)),
+        () = stop_words.said() => Ok(None),
     }
 }
 

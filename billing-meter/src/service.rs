@@ -40,7 +40,7 @@ pub struct Surroundings {
     pub ready: Condition,
     /// Whether no other meter shares these wallets, and the relay runs in this very process.
     pub alone: bool,
-    /// Credits to give once this meter can: what a demo's people start with.
+    /// Credits to give once this meter holds their wallets: what a demo's people start with.
     pub presents: Vec<Credit>,
 }
 
@@ -61,7 +61,7 @@ pub async fn run<H: Hot, L: Ledger>(
     mut relay: Link<RelayLimit, MediaReport>,
     mut shutdown: Shutdown,
 ) -> Result<(), Error> {
-    let Surroundings { clock, registry, ready, alone, mut presents } = surroundings;
+    let Surroundings { clock, registry, ready, alone, presents } = surroundings;
     let settings = config.settings(alone)?;
     let (commands, to_carry_out) = unbounded_channel();
     let (holds, to_hold) = unbounded_channel();
@@ -69,6 +69,7 @@ pub async fn run<H: Hot, L: Ledger>(
     let (readings, to_read) = unbounded_channel();
     let mut meter = Meter {
         biller: Biller::new(settings),
+        presents,
         metrics: Metrics::new(&registry)?,
         ready,
         told_at: clock.now(),
@@ -94,9 +95,7 @@ pub async fn run<H: Hot, L: Ledger>(
             return Err(Error::Recovery);
         }
         if recovered {
-            for credit in std::mem::take(&mut presents) {
-                meter.handle(Input::CreditAsked { request: 0, credit });
-            }
+            meter.give_presents(now);
         }
         if give_up_at.is_some() && meter.biller.is_idle() {
             return Ok(());
@@ -138,6 +137,8 @@ async fn sleep_until(clock: Clock, wake: Option<MonotonicMs>) {
 /// The biller and where its outputs go.
 struct Meter {
     biller: Biller,
+    /// Credits that are still to be given.
+    presents: Vec<Credit>,
     metrics: Metrics,
     ready: Condition,
     told_at: MonotonicMs,
@@ -159,8 +160,25 @@ impl Meter {
         }
     }
 
+    /// Gives the credits whose wallets this meter holds by now.
+    fn give_presents(&mut self, now: MonotonicMs) {
+        if self.presents.is_empty() || self.biller.trouble(now).is_some() {
+            return;
+        }
+        let (ours, others): (Vec<_>, _) = std::mem::take(&mut self.presents)
+            .into_iter()
+            .partition(|credit| self.biller.holds(&credit.user));
+        self.presents = others;
+        for credit in ours {
+            self.handle(Input::CreditAsked { request: 0, credit });
+        }
+    }
+
     fn handle(&mut self, input: Input) {
         let now = self.clock.now();
+        if let Input::StoreFailed(Command::Credit { request: 0, credit }) = &input {
+            self.presents.push(credit.clone());
+        }
         for output in self.biller.handle(now, input) {
             // A service that has ended hears nothing; its own end is dealt with where it is seen.
             match translate::output(output) {

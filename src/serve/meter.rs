@@ -12,9 +12,15 @@ use service_kit::operations::Readiness;
 use service_kit::{Clock, entropy};
 use signaling::Demo;
 use std::path::Path;
+use std::time::Duration;
 use store::{Hot, Ledger, Options, Postgres, Redis, Sign, Sqlite, Store, hot};
+use tracing::warn;
 use units::{MeterId, MicroCoins};
 use uuid::Uuid;
+
+/// The pause before a database that could not be reached is tried again; an attempt itself takes up
+/// to 5 s. More would start later; less would fill the log.
+const REACH_AGAIN_EVERY: Duration = Duration::from_secs(1);
 
 /// What the meter needs besides its links.
 pub(super) struct Needs<'a> {
@@ -63,7 +69,7 @@ pub(super) async fn open(needs: &Needs<'_>) -> Result<Opened, StartError> {
             Ok(Opened::File(Box::new(Store::new(hot::Memory::default(), ledger, options))))
         }
         Database::Postgres(url) => {
-            let ledger = Postgres::open(url.secret()).await.map_err(failed)?;
+            let ledger = reach(url.secret(), &needs.readiness).await.map_err(failed)?;
             let redis = &store.redis;
             let hot = match redis.several() {
                 Some(nodes) => Redis::cluster(&nodes),
@@ -72,6 +78,25 @@ pub(super) async fn open(needs: &Needs<'_>) -> Result<Opened, StartError> {
             let hot =
                 hot.map_err(|source| StartError::Redis { name: redis.to_string(), source })?;
             Ok(Opened::Servers(Box::new(Store::new(hot, ledger, options(a_run())))))
+        }
+    }
+}
+
+/// Connects to the database, however long it is away: what is started together comes up in any
+/// order, and a meter that ends leaves its supervisor with nothing better to do than to start it.
+async fn reach(url: &str, readiness: &Readiness) -> Result<Postgres, store::Error> {
+    let there = readiness.condition("ledger");
+    loop {
+        match Postgres::open(url).await {
+            Err(error) if error.is_passing() => {
+                warn!(%error, "the ledger can't be reached; trying on");
+                there.fails("it can't be reached");
+                tokio::time::sleep(REACH_AGAIN_EVERY).await;
+            }
+            outcome => {
+                there.holds();
+                return outcome;
+            }
         }
     }
 }

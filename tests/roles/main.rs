@@ -62,6 +62,26 @@ async fn three_processes_on_redis_and_postgresql_bill_exactly_and_stop_in_good_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_meter_that_starts_before_its_database_waits_for_it_and_says_so() {
+    let (redis, mut postgres, stores) = stores();
+    let folder = Folder::new(1);
+    postgres.kill9();
+    let waiting = Process::waiting(&folder, "billing-meter", &stores);
+    waiting.is_not_ready("ledger: it can't be reached").await;
+    tokio::task::block_in_place(|| postgres.restart()).unwrap();
+    let mut meter = waiting.up(&folder).await;
+    meter.is_not_ready("signaling: nobody is connected").await;
+    assert!(meter.stop().await.success(), "{}", folder.logs());
+
+    // Who stops it while it waits need not wait.
+    postgres.kill9();
+    let mut waiting = Process::waiting(&folder, "billing-meter", &stores);
+    waiting.is_not_ready("ledger: it can't be reached").await;
+    assert!(waiting.stop().await.success(), "{}", folder.logs());
+    drop(redis);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_process_on_redis_and_postgresql_bills_exactly_also_after_redis_lost_everything() {
     let (redis, _postgres, stores) = stores();
     let folder = Folder::new(2);

@@ -60,16 +60,22 @@ impl Folder {
 }
 
 pub(crate) struct Process {
+    role: &'static str,
     child: Child,
     operations: u16,
-    /// The last word of the line that says that it is up: its address.
+    /// The last word of the line that says that it is up: its address. Empty until then.
     pub(crate) said: String,
-    _lines: Lines<BufReader<ChildStdout>>,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Process {
     /// Starts `role`, or "all", and waits until it is up.
-    pub(crate) async fn start(folder: &Folder, role: &str, options: &[String]) -> Self {
+    pub(crate) async fn start(folder: &Folder, role: &'static str, options: &[String]) -> Self {
+        Self::waiting(folder, role, options).up(folder).await
+    }
+
+    /// Starts `role`, or "all", which is not up yet.
+    pub(crate) fn waiting(folder: &Folder, role: &'static str, options: &[String]) -> Self {
         let path = folder.0.path();
         let log_at = path.join(format!("{role}.log"));
         let log = std::fs::File::options().create(true).append(true).open(log_at).unwrap();
@@ -90,36 +96,53 @@ impl Process {
             .stderr(log)
             .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { role, child, operations, said: String::new(), lines }
+    }
+
+    /// Waits until it says that it is up.
+    pub(crate) async fn up(mut self, folder: &Folder) -> Self {
         let up = async {
-            while let Some(line) = lines.next_line().await.unwrap() {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
                 let begins = ["listening on ", "relaying media on ", "metering on "];
                 if begins.iter().any(|begin| line.starts_with(begin)) {
                     return line.rsplit(' ').next().unwrap().to_owned();
                 }
             }
-            panic!("{role} ended:\n{}", folder.logs());
+            panic!("{} ended:\n{}", self.role, folder.logs());
         };
-        let said = timeout(PATIENCE, up).await.unwrap();
-        Self { child, operations, said, _lines: lines }
+        self.said = timeout(PATIENCE, up).await.unwrap();
+        self
     }
 
-    /// Waits until the private port says so.
+    /// Waits until the private port says that it is ready.
     pub(crate) async fn is_ready(&self) {
+        self.says(|ready, _| ready).await;
+    }
+
+    /// Waits until the private port gives this reason for not being ready.
+    pub(crate) async fn is_not_ready(&self, reason: &str) {
+        self.says(|ready, reasons| !ready && reasons.contains(reason)).await;
+    }
+
+    async fn says(&self, enough: impl Fn(bool, &str) -> bool) {
         let url = format!("http://127.0.0.1:{}/readyz", self.operations);
         let mut said = String::new();
-        let ready = async {
+        let waiting = async {
             loop {
-                let answer = reqwest::get(&url).await.unwrap();
-                if answer.status().is_success() {
-                    return;
+                // Its private port opens a moment after its start.
+                if let Ok(answer) = reqwest::get(&url).await {
+                    let ready = answer.status().is_success();
+                    said = answer.text().await.unwrap();
+                    if enough(ready, &said) {
+                        return;
+                    }
                 }
-                said = answer.text().await.unwrap();
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        let outcome = timeout(PATIENCE, ready).await;
-        assert!(outcome.is_ok(), "not ready: {said}");
+        let outcome = timeout(PATIENCE, waiting).await;
+        assert!(outcome.is_ok(), "it says: {said}");
     }
 
     /// SIGTERM, and the exit status.

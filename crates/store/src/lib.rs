@@ -79,3 +79,37 @@ pub enum Error {
     #[error("unavailable: {0}")]
     Unavailable(&'static str),
 }
+
+impl Error {
+    /// Whether it says no more than that a server is not there, so that the same may succeed later
+    /// without anybody's help.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Database(error)
+            | Self::Migration(
+                sqlx::migrate::MigrateError::Execute(error)
+                | sqlx::migrate::MigrateError::ExecuteMigration(error, _),
+            ) => is_away(error),
+            Self::Redis(_) | Self::Unsettled | Self::Unavailable(_) => true,
+            Self::Migration(_)
+            | Self::InUse
+            | Self::Lock(_)
+            | Self::Corrupt { .. }
+            | Self::Fenced(_)
+            | Self::Forgotten(_)
+            | Self::NotHeld(_) => false,
+        }
+    }
+}
+
+/// Whether a database can't be reached, or is starting, stopping or full of connections (the codes
+/// are PostgreSQL's, appendix A).
+fn is_away(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Database, Io, PoolTimedOut, WorkerCrashed};
+    if let Database(error) = error {
+        let is_of = |class: &&str| error.code().is_some_and(|code| code.starts_with(class));
+        return ["08", "53", "57P"].iter().any(is_of);
+    }
+    matches!(error, Io(_) | PoolTimedOut | WorkerCrashed)
+}

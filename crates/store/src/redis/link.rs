@@ -1,6 +1,7 @@
 //! Connections to one server or to a cluster, which come back by themselves.
 
 use crate::Error;
+use futures::future::try_join_all;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
@@ -97,16 +98,19 @@ impl Link {
     async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> RedisResult<T> {
         match self {
             Self::Cluster(cluster) => command.query_async(&mut cluster.clone()).await,
-            Self::One(one) => one.query(command).await,
+            Self::One(one) => one.query(0, command).await,
         }
     }
 
-    /// What each master says of itself, in a fixed order.
+    /// What each master says of itself, in a fixed order. A single server is asked over each
+    /// connection: around a failover they may lead to different ones.
     pub(super) async fn masters(&self) -> RedisResult<Vec<String>> {
         let mut info = redis::cmd("INFO");
         info.arg("server").arg("replication");
         match self {
-            Self::One(one) => Ok(vec![one.query(&info).await?]),
+            Self::One(one) => {
+                try_join_all((0..CONNECTIONS).map(|place| one.query(place, &info))).await
+            }
             Self::Cluster(cluster) => {
                 let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                 let answer = cluster.clone().route_command(info, all).await?;
@@ -119,10 +123,14 @@ impl Link {
 }
 
 impl One {
-    async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> RedisResult<T> {
-        let mut connection = self.connection(0);
+    async fn query<T: FromRedisValue>(
+        &self,
+        place: usize,
+        command: &redis::Cmd,
+    ) -> RedisResult<T> {
+        let mut connection = self.connection(place);
         let result = command.query_async::<Value>(&mut connection.manager).await;
-        Ok(redis::from_redis_value(self.noted(0, &connection, result)?)?)
+        Ok(redis::from_redis_value(self.noted(place, &connection, result)?)?)
     }
 
     fn connection(&self, place: usize) -> Connection {

@@ -34,6 +34,20 @@ async fn a_ledger_finds_its_database_again_after_a_crash_with_all_that_was_commi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_database_that_is_away_is_worth_another_try() {
+    let mut server = Server::start().unwrap();
+    let url = server.database().unwrap();
+    let (host, _) = url.rsplit_once('/').unwrap();
+    let missing = Postgres::open(&format!("{host}/no_such_database")).await.unwrap_err();
+    assert!(!missing.is_passing(), "{missing}");
+    server.kill9();
+    let away = Postgres::open(&url).await.unwrap_err();
+    assert!(away.is_passing(), "{away}");
+    server.restart().unwrap();
+    Postgres::open(&url).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_start_at_once_migrate_an_empty_database_once() {
     let url = Server::shared().unwrap().database().unwrap();
     let starts: Vec<_> = (0..6)

@@ -156,6 +156,43 @@ async fn a_split_brain_heals_when_the_targets_are_sent_again() {
     }
 }
 
+/// Around a failover by address, a connection that stands leads to the old master and a new one to
+/// the new: what they take in is not one and the same.
+#[tokio::test]
+async fn connections_that_lead_to_different_servers_are_another_generation() {
+    let [old, new] = [0, 1].map(|_| Server::start(RedisOptions::default()).unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let redis = Redis::one(&format!("redis://{}", listener.local_addr().unwrap())).unwrap();
+    let (cut, mut to_cut) = tokio::sync::mpsc::channel::<()>(1);
+    let ports = [old.port(), old.port(), new.port()];
+    tokio::spawn(async move {
+        for (n, port) in (0..).zip(ports) {
+            let (mut inner, _) = listener.accept().await.unwrap();
+            let mut outer = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let mut cut = if n == 1 { Some(std::mem::replace(&mut to_cut, never())) } else { None };
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut inner, &mut outer) => {}
+                    Some(()) = async { cut.as_mut()?.recv().await } => {}
+                }
+            });
+        }
+    });
+    let before = redis.generation().await.unwrap();
+    assert_eq!(redis.generation().await.unwrap(), before);
+    cut.send(()).await.unwrap();
+    let after = patiently(async || match redis.generation().await? {
+        same if same == before => Err(Error::Unavailable("not cut yet")),
+        other => Ok(other),
+    });
+    assert_ne!(after.await.unwrap(), before);
+}
+
+/// A channel of which nothing comes.
+fn never() -> tokio::sync::mpsc::Receiver<()> {
+    tokio::sync::mpsc::channel(1).1
+}
+
 #[tokio::test]
 async fn a_demoted_master_and_a_server_that_hangs_give_errors_in_time_and_are_left() {
     let mut server = Server::start(RedisOptions::default()).unwrap();

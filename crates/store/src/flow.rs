@@ -19,11 +19,13 @@ mod settling;
 mod spend;
 
 use crate::{Epoch, Error, Hot, Lease, Ledger};
-use billing_core::{Answer, Command, CreditRules, EvidenceRecord, Question, Receipt, ShareTiers};
+use billing_core::{
+    Answer, Command, CreditRules, EvidenceRecord, Held, Question, Receipt, ShareTiers,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use units::{MeterId, Shard, UnixMs, UserId};
+use units::{ElapsedMs, MeterId, Shard, UnixMs, UserId};
 
 /// Turns a receipt and its evidence into the signed document that both sides get.
 pub type Sign = Arc<dyn Fn(&Receipt, &[EvidenceRecord]) -> String + Send + Sync>;
@@ -204,6 +206,22 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     /// Whether the shard is held, and was restored since it had this hot epoch.
     fn has_moved(&self, shard: Shard, since: Epoch) -> bool {
         self.lease_of(shard).is_some_and(|lease| self.hot_epoch(lease) != since)
+    }
+
+    /// Holds shards for an asker that knows the calls of these alone: an earlier answer may not have
+    /// reached it, or too late. Whatever else is held is taken over anew.
+    ///
+    /// # Errors
+    /// As [`Store::hold`].
+    pub async fn hold_beside(
+        &self,
+        known: &[Shard],
+        claim: u16,
+        ttl: ElapsedMs,
+    ) -> Result<Held, Error> {
+        let known: BTreeSet<Shard> = known.iter().copied().collect();
+        self.owned().epochs.retain(|shard, _| known.contains(shard));
+        self.hold(claim, ttl).await
     }
 
     /// Drops a shard that has a later owner.

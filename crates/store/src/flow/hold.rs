@@ -6,7 +6,7 @@
 use super::Store;
 use crate::{Epoch, Error, Hot, Lease, Ledger, Surplus};
 use billing_core::{Held, LiveCall};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use units::{ElapsedMs, Shard};
 
 impl<H: Hot, L: Ledger> Store<H, L> {
@@ -16,31 +16,13 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     /// # Errors
     /// As the ledger and hot balances; leases may have been taken, and are taken over next time.
     pub async fn hold(&self, claim: u16, ttl: ElapsedMs) -> Result<Held, Error> {
-        let known: Vec<Shard> = self.owned().epochs.keys().copied().collect();
-        self.hold_beside(&known, claim, ttl).await
-    }
-
-    /// The same for an asker that knows the calls of these shards alone: an earlier answer may not
-    /// have reached it, or too late. Whatever else is held is taken over anew.
-    ///
-    /// # Errors
-    /// As [`Store::hold`].
-    pub async fn hold_beside(
-        &self,
-        known: &[Shard],
-        claim: u16,
-        ttl: ElapsedMs,
-    ) -> Result<Held, Error> {
-        let known: BTreeSet<Shard> = known.iter().copied().collect();
         let meter = self.options.meter;
         let (mut leases, owners) = self.ledger.renew(meter, ttl).await?;
         let renewed: BTreeMap<Shard, Epoch> =
             leases.iter().map(|lease| (lease.shard, lease.epoch)).collect();
         {
             let mut owned = self.owned();
-            owned
-                .epochs
-                .retain(|shard, epoch| known.contains(shard) && renewed.get(shard) == Some(epoch));
+            owned.epochs.retain(|shard, epoch| renewed.get(shard) == Some(epoch));
             let held = owned.epochs.clone();
             owned.stale.retain(|shard| held.contains_key(shard));
             leases.retain(|lease| !held.contains_key(&lease.shard));

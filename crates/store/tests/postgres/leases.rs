@@ -42,15 +42,25 @@ async fn a_shard_has_one_owner_and_each_owner_an_epoch_of_its_own() {
     assert_eq!(ledger.claim(two, 1, LONG).await.unwrap(), []);
 }
 
+/// Waits until something holds, for a quarter of a minute.
+async fn until(holds: impl AsyncFn() -> bool) {
+    let patience = Duration::from_secs(15);
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(patience, waiting).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_lease_that_ran_out_is_lost_and_its_owner_fenced_off() {
     let (ledger, _) = ledger().await;
     let (one, two) = (meter(1), meter(2));
     ledger.claim(one, 1, SHORT).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert_eq!(ledger.renew(one, SHORT).await.unwrap(), (vec![], 1));
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert_eq!(ledger.renew(two, LONG).await.unwrap(), (vec![], 1), "the other one is gone");
+    until(async || ledger.renew(one, SHORT).await.unwrap() == (vec![], 1)).await;
+    // The other one is gone.
+    until(async || ledger.renew(two, LONG).await.unwrap() == (vec![], 1)).await;
 
     let fenced_off = |epoch| {
         let ledger = ledger.clone();

@@ -28,6 +28,8 @@ pub(crate) struct Auditor {
     receipts: BTreeMap<CallId, MicroCoins>,
     /// Coins that were acknowledged: credits by id.
     credited: BTreeMap<String, MicroCoins>,
+    /// Those of them that were acknowledged since the last look.
+    just_credited: BTreeSet<String>,
     /// How often it looked.
     pub(crate) audits: u64,
 }
@@ -95,6 +97,7 @@ impl Auditor {
     /// Somebody was told that their credit is in.
     pub(crate) fn credit_acknowledged(&mut self, id: &str, amount: MicroCoins) {
         self.credited.insert(id.to_owned(), amount);
+        self.just_credited.insert(id.to_owned());
     }
 
     /// Looks at every row. `false` if a transaction is under way that keeps readers out.
@@ -110,6 +113,7 @@ impl Auditor {
             ensure!(rows.broken.is_empty(), "unreadable calls: {:?}", rows.broken);
             self.shard(&rows, &truth)?;
         }
+        self.just_credited.clear();
         self.audits += 1;
         Ok(true)
     }
@@ -195,10 +199,12 @@ impl Auditor {
                     |proven| price::bill(&open.live.terms.tariff, &open.live.changes, proven);
                 bill(truth(open.live.call).billable())
             });
-            // Coins that nobody was told of yet may not have reached the hot balances.
+            // Coins that nobody had been told of when this was settled may not have reached the hot
+            // balances.
             let on_the_way = rows.credits.iter().filter(|row| {
-                let credit = &row.credit;
-                credit.user == live.terms.fan && !self.credited.contains_key(&credit.id)
+                let (user, id) = (&row.credit.user, &row.credit.id);
+                let told = self.credited.contains_key(id) && !self.just_credited.contains(id);
+                *user == live.terms.fan && !told
             });
             let on_the_way: u64 = on_the_way.map(|row| micro(row.coins)).sum();
             let left = left.saturating_sub(on_the_way);

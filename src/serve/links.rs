@@ -74,11 +74,8 @@ impl<'a> Lines<'a> {
     ) -> Result<(Link<RelayEvent, RelayCommand>, Link<MediaReport, RelayLimit>), Box<dyn Error>>
     {
         let close_all: fn() -> RelayCommand = || RelayCommand::CloseAll;
-        let signaling = Kind {
-            replaces: |_: &RelayEvent| None,
-            lasts: |_| false,
-            restarted: Some(close_all),
-        };
+        let signaling =
+            Kind { replaces: |_: &RelayEvent| None, lasts: |_| false, restarted: Some(close_all) };
         let meter = Kind { replaces: later_report, lasts: is_last_report, restarted: None };
         let at = self.config.signaling.clone();
         let at = at.ok_or(LinksError::Missing(Part::MediaRelay, "signaling"))?;
@@ -96,8 +93,7 @@ impl<'a> Lines<'a> {
         &mut self,
     ) -> Result<(Link<MeterEvent, MeterCommand>, RelayOfMeter), LinksError> {
         let end_all: fn() -> MeterCommand = || MeterCommand::EndAll;
-        let signaling =
-            Kind { replaces: later_tick, lasts: |_| false, restarted: Some(end_all) };
+        let signaling = Kind { replaces: later_tick, lasts: |_| false, restarted: Some(end_all) };
         let relay = Kind {
             replaces: |limit: &RelayLimit| Some(limit.call.0),
             lasts: |_| false,

@@ -29,9 +29,7 @@ enum Word {
 
 fn kind() -> Kind<Word, Word> {
     let replaces = |word: &Word| match word {
-        Word::Fact { subject, .. } | Word::Last { subject, .. } => {
-            Some(Uuid::from_u128(*subject))
-        }
+        Word::Fact { subject, .. } | Word::Last { subject, .. } => Some(Uuid::from_u128(*subject)),
         Word::Command(_) | Word::Long(_) | Word::Restarted => None,
     };
     let lasts = |word: &Word| matches!(word, Word::Last { .. });
@@ -334,7 +332,9 @@ async fn a_peer_too_far_behind_is_given_up_and_both_sides_hear_of_it() {
         match next(&mut right).await {
             Word::Restarted => break,
             Word::Long(_) => {}
-            other @ (Word::Command(_) | Word::Fact { .. } | Word::Last { .. }) => panic!("{other:?}"),
+            other @ (Word::Command(_) | Word::Fact { .. } | Word::Last { .. }) => {
+                panic!("{other:?}")
+            }
         }
     }
 }

@@ -78,11 +78,7 @@ pub(super) async fn release(pool: &PgPool, owner: MeterId, list: &[Shard]) -> Re
          )
          DELETE FROM meter WHERE id = $1
          AND NOT EXISTS (SELECT FROM shard WHERE owner = $1 AND shard <> ALL($2))";
-    sqlx::query(release)
-        .bind(owner.0)
-        .bind(shards(list))
-        .execute(pool)
-        .await?;
+    sqlx::query(release).bind(owner.0).bind(shards(list)).execute(pool).await?;
     Ok(())
 }
 

@@ -123,11 +123,7 @@ impl Link {
 }
 
 impl One {
-    async fn query<T: FromRedisValue>(
-        &self,
-        place: usize,
-        command: &redis::Cmd,
-    ) -> RedisResult<T> {
+    async fn query<T: FromRedisValue>(&self, place: usize, command: &redis::Cmd) -> RedisResult<T> {
         let mut connection = self.connection(place);
         let result = command.query_async::<Value>(&mut connection.manager).await;
         Ok(redis::from_redis_value(self.noted(place, &connection, result)?)?)

@@ -4,14 +4,16 @@
 //! and counts media, and returns what it saw of the call. [`calls::run`] lets pairs of them call
 //! each other, and [`audit`] holds each bill against what both saw.
 //!
-//! Shares the wire's types and units with the server, but neither its media code nor its
-//! arithmetic: a mistake there must not be made here as well.
+//! The auditor shares the wire's types and units with the server, but neither its media code nor
+//! its arithmetic: a mistake there must not be made here as well. Only [`forward`], which measures
+//! the packet path and bills nothing, drives that code itself.
 #![forbid(unsafe_code)]
 
 mod accounts;
 pub mod audit;
 pub mod calls;
 pub mod debits;
+pub mod forward;
 mod media_connection;
 mod media_sink;
 mod media_source;

@@ -7,9 +7,14 @@ use std::ops::Range;
 /// buffers stay.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    /// As long as it ever had to be, so that no datagram's room is filled with zeros first.
     bytes: Vec<u8>,
+    /// How many of them count.
+    used: usize,
     datagrams: Vec<(LegKey, Range<usize>)>,
     events: Vec<Event>,
+    /// What a datagram of unknown length is written to first.
+    draft: Vec<u8>,
 }
 
 impl Outbox {
@@ -32,7 +37,7 @@ impl Outbox {
 
     /// Forgets everything, keeps the buffers.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.used = 0;
         self.datagrams.clear();
         self.events.clear();
     }
@@ -49,20 +54,40 @@ impl Outbox {
         self.events.push(event);
     }
 
-    /// Appends one datagram: `write` puts its bytes behind those already in the buffer. If it
-    /// returns `None`, whatever it wrote is taken back and nothing is sent.
+    /// Appends one datagram of `len` bytes, each of which `write` sets. If it returns `None`,
+    /// nothing is sent.
+    pub(crate) fn place<T>(
+        &mut self,
+        leg: LegKey,
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> Option<T>,
+    ) -> Option<T> {
+        let place = self.used..self.used + len;
+        if self.bytes.len() < place.end {
+            self.bytes.resize(place.end.next_power_of_two(), 0);
+        }
+        let written = write(&mut self.bytes[place.clone()])?;
+        self.used = place.end;
+        self.datagrams.push((leg, place));
+        Some(written)
+    }
+
+    /// Appends one datagram that `write` writes into an empty buffer. If it returns `None`,
+    /// nothing is sent.
     pub(crate) fn send<T>(
         &mut self,
         leg: LegKey,
         write: impl FnOnce(&mut Vec<u8>) -> Option<T>,
     ) -> Option<T> {
-        let start = self.bytes.len();
-        let written = write(&mut self.bytes);
-        if written.is_some() {
-            self.datagrams.push((leg, start..self.bytes.len()));
-        } else {
-            self.bytes.truncate(start);
-        }
+        let mut draft = std::mem::take(&mut self.draft);
+        draft.clear();
+        let written = write(&mut draft).and_then(|written| {
+            self.place(leg, draft.len(), |bytes| {
+                bytes.copy_from_slice(&draft);
+                Some(written)
+            })
+        });
+        self.draft = draft;
         written
     }
 }

@@ -52,7 +52,7 @@ impl Connection {
             before.negotiated.keying_material == negotiated.keying_material
                 && before.negotiated.profile == negotiated.profile
         };
-        let (ready, srtp, retired, arrivals, awaited) = match before {
+        let (ready, mut srtp, retired, arrivals, awaited) = match before {
             Some(before) if before.negotiated == negotiated => return Some(before),
             // An index must not be sealed twice with one key, nor a number be given twice.
             Some(before) if same_keys(&before) => {
@@ -70,14 +70,14 @@ impl Connection {
                 }
             }
         };
-        let line = |spec: &MediaLine| Line {
+        let mut line = |spec: &MediaLine| Line {
             spec: *spec,
             track: Track::new(spec, first_epoch, limits),
-            feed: Feed::new(spec, limits, &srtp.sealer),
+            feed: Feed::new(spec, limits, &mut srtp.sealer),
             sink: None,
             source: None,
         };
-        let lines = negotiated.lines.iter().map(line).collect();
+        let lines = negotiated.lines.iter().map(&mut line).collect();
         let resends = TokenBucket::new(limits.resend_bytes_per_s, limits.resend_burst_bytes);
         Some(Self { key, negotiated, ready, srtp, lines, retired, arrivals, awaited, resends })
     }

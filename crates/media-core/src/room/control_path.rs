@@ -134,14 +134,14 @@ impl Room {
         if !resends.take(now, media.payload.len() + HEADERS_BYTES) {
             return None;
         }
-        let (outgoing, how) = feed.repetition(&sent, &media, awaited.next());
-        out.send(*key, |bytes| {
+        let how = out.send(*key, |bytes| {
             let start = bytes.len();
-            outgoing.write(bytes, media.payload);
+            let how = feed.write_again(bytes, &sent, &media, awaited.next());
             match how {
-                Repetition::Wrapped => srtp.sealer.seal_rtp(bytes, start).ok(),
-                Repetition::Same => srtp.sealer.reseal_rtp(bytes, start).ok(),
+                Repetition::Wrapped => srtp.sealer.seal_rtp(bytes, start).ok()?,
+                Repetition::Same => srtp.sealer.reseal_rtp(bytes, start).ok()?,
             }
+            Some(how)
         })?;
         if how == Repetition::Wrapped {
             feed.repeated();

@@ -3,9 +3,9 @@
 use super::track::Accepted;
 use crate::evidence::{Content, GAP_MAX_US, Mark};
 use crate::rtcp::ReportBlock;
-use crate::rtp::{Media, Outgoing, Place, Rewriter};
-use crate::srtp::Sealer;
-use crate::{Limits, MediaKind, MediaLine, Mid};
+use crate::rtp::{HeaderBytes, Media, Place, Rewriter, Template};
+use crate::srtp::{Sealer, Stream};
+use crate::{Limits, MediaKind, MediaLine};
 use units::{ElapsedMs, MonotonicUs};
 
 /// The first sequence number of retransmissions; see the same of media in `rewrite.rs`.
@@ -45,6 +45,8 @@ pub(super) struct Sent {
 #[derive(Debug)]
 pub(super) struct Feed {
     line: MediaLine,
+    stream: Stream,
+    template: Template,
     rewriter: Rewriter,
     /// The latest packets by index; a single slot where none is ever looked up.
     sent: Vec<Option<Sent>>,
@@ -64,7 +66,8 @@ pub(super) struct Feed {
 
 impl Feed {
     /// A feed that goes on where the sealer's streams are.
-    pub(super) fn new(line: &MediaLine, limits: &Limits, sealer: &Sealer) -> Self {
+    pub(super) fn new(line: &MediaLine, limits: &Limits, sealer: &mut Sealer) -> Self {
+        let stream = sealer.stream(line.ssrc);
         let used = |ssrc| sealer.highest_index(ssrc);
         let rtx_next = line.rtx_ssrc.and_then(used).map_or(RTX_FIRST, |used| used + 1) as u16;
         let repeatable = line.codec.kind() == MediaKind::Video;
@@ -72,6 +75,8 @@ impl Feed {
         let len = if looked_up { limits.history_packets.next_power_of_two() } else { 1 };
         Self {
             line: *line,
+            stream,
+            template: Template::new(line, line.payload_type, line.ssrc, true),
             rewriter: Rewriter::new(line.clock_hz, used(line.ssrc)),
             sent: vec![None; len],
             highest: 0,
@@ -83,6 +88,11 @@ impl Feed {
             reported: None,
             lost: 0,
         }
+    }
+
+    /// Its stream of the sealer.
+    pub(super) const fn stream(&self) -> Stream {
+        self.stream
     }
 
     pub(super) const fn ssrc(&self) -> u32 {
@@ -100,27 +110,29 @@ impl Feed {
         is_confirmed_by_number(&self.line)
     }
 
-    /// Where a packet goes in this feed, and its header. A repaired one has no place in a feed that
+    /// Where a packet goes in this feed. A repaired one has no place in a feed that
     /// begins or goes on with it: nothing before it was sent, so nothing is missing there.
     pub(super) fn place(
         &mut self,
         now: MonotonicUs,
         packet: &Accepted<'_>,
-        transport_sequence: u16,
-    ) -> Option<(Place, Outgoing)> {
+    ) -> Option<Place> {
         let media = &packet.media;
         if packet.repaired && !self.rewriter.follows(packet.epoch) {
             return None;
         }
-        let place = self.rewriter.place(now, packet.epoch, media.index, media.timestamp)?;
-        let outgoing = self.outgoing(media, place, self.introduce, transport_sequence);
-        Some((place, outgoing))
+        self.rewriter.place(now, packet.epoch, media.index, media.timestamp)
+    }
+
+    /// The header of a packet.
+    pub(super) fn header(&self, media: &Media<'_>, place: Place, transport: u16) -> HeaderBytes {
+        self.template.header(media, place, transport)
     }
 
     /// What a packet carries, as evidence.
-    pub(super) fn content(&self, media: &Media<'_>, outgoing: &Outgoing) -> Content {
+    pub(super) fn content(&self, media: &Media<'_>, place: Place) -> Content {
         match self.line.codec.kind() {
-            MediaKind::Video => Content::Picture { frame: outgoing.timestamp },
+            MediaKind::Video => Content::Picture { frame: place.timestamp },
             MediaKind::Audio if is_silent(media) => Content::Silence,
             MediaKind::Audio => Content::Sound,
         }
@@ -130,7 +142,7 @@ impl Feed {
     pub(super) fn sent(
         &mut self,
         place: Place,
-        outgoing: &Outgoing,
+        transport_sequence: u16,
         packet: &Accepted<'_>,
         mark: Option<Mark>,
     ) {
@@ -140,8 +152,8 @@ impl Feed {
             epoch: packet.epoch,
             source_index: packet.media.index,
             timestamp: place.timestamp,
-            transport_sequence: outgoing.transport_sequence,
-            with_mid: outgoing.mid.is_some(),
+            transport_sequence,
+            with_mid: self.introduce,
             mark,
         });
         self.highest = self.highest.max(place.index);
@@ -165,26 +177,30 @@ impl Feed {
         self.record(self.highest.checked_sub(back)?)
     }
 
-    /// The header by which a packet is sent again: on the RTX stream, if there is one.
-    pub(super) fn repetition(
+    /// Writes a packet that is sent again: on the RTX stream (RFC 4588), if there is one.
+    pub(super) fn write_again(
         &self,
+        bytes: &mut Vec<u8>,
         sent: &Sent,
         media: &Media<'_>,
         transport_sequence: u16,
-    ) -> (Outgoing, Repetition) {
-        let place = Place { index: sent.index, timestamp: sent.timestamp };
-        match (self.line.rtx_payload_type, self.line.rtx_ssrc) {
-            (Some(payload_type), Some(ssrc)) => {
-                let same = self.outgoing(media, place, self.introduce, transport_sequence);
-                let original = Some(same.sequence);
-                let sequence = self.rtx_next;
-                (Outgoing { payload_type, ssrc, sequence, original, ..same }, Repetition::Wrapped)
-            }
-            _ => (
-                self.outgoing(media, place, sent.with_mid, sent.transport_sequence),
-                Repetition::Same,
-            ),
+    ) -> Repetition {
+        let line = &self.line;
+        let mut place = Place { index: sent.index, timestamp: sent.timestamp };
+        if let (Some(payload_type), Some(ssrc)) = (line.rtx_payload_type, line.rtx_ssrc) {
+            place.index = self.rtx_next.into();
+            let template = Template::new(line, payload_type, ssrc, self.introduce);
+            let header = template.header(media, place, transport_sequence);
+            bytes.extend_from_slice(header.as_slice());
+            bytes.extend_from_slice(&(sent.index as u16).to_be_bytes());
+            bytes.extend_from_slice(media.payload);
+            return Repetition::Wrapped;
         }
+        let template = Template::new(line, line.payload_type, line.ssrc, sent.with_mid);
+        let header = template.header(media, place, sent.transport_sequence);
+        bytes.extend_from_slice(header.as_slice());
+        bytes.extend_from_slice(media.payload);
+        Repetition::Same
     }
 
     /// Notes that a wrapped repetition was sent.
@@ -209,7 +225,9 @@ impl Feed {
     /// Takes a receiver report on this feed; returns how many packets more are lost than in every
     /// report before.
     pub(super) fn lost_more(&mut self, block: &ReportBlock) -> u64 {
-        self.introduce = false;
+        if std::mem::replace(&mut self.introduce, false) {
+            self.template = Template::new(&self.line, self.line.payload_type, self.line.ssrc, false);
+        }
         let more = block.lost.saturating_sub(self.lost).max(0);
         self.lost += more;
         more.unsigned_abs().into()
@@ -246,28 +264,6 @@ impl Feed {
             .windows((lost + 2).min(marks.len().max(1)))
             .all(|row| row[row.len() - 1].moment().us_since(row[0].moment()) <= GAP_MAX_US);
         if lost == 0 || harmless { marks } else { latest }
-    }
-
-    fn outgoing(
-        &self,
-        media: &Media<'_>,
-        place: Place,
-        with_mid: bool,
-        transport_sequence: u16,
-    ) -> Outgoing {
-        let mid: Option<Mid> = with_mid.then_some(self.line.mid);
-        Outgoing {
-            payload_type: self.line.payload_type,
-            marker: media.marker,
-            sequence: place.index as u16,
-            timestamp: place.timestamp,
-            ssrc: self.line.ssrc,
-            extensions: self.line.extensions,
-            mid,
-            transport_sequence,
-            audio_level: media.audio_level,
-            original: None,
-        }
     }
 
     fn record(&self, index: u64) -> Option<Sent> {

@@ -74,18 +74,21 @@ fn forward(
         feed.skip(packet);
         return None;
     }
-    let (place, outgoing) = feed.place(now, packet, awaited.next())?;
-    out.send(*key, |bytes| {
-        let start = bytes.len();
-        outgoing.write(bytes, media.payload);
-        srtp.sealer.seal_rtp(bytes, start).ok()
+    let place = feed.place(now, packet)?;
+    let number = awaited.next();
+    let header = feed.header(media, place, number);
+    let header = header.as_slice();
+    let len = header.len() + media.payload.len() + srtp.sealer.tag_len();
+    out.place(*key, len, |bytes| {
+        let at = (feed.stream(), place.index);
+        srtp.sealer.seal_rtp_to(bytes, at, header, media.payload).ok()
     })?;
-    let content = feed.content(media, &outgoing);
+    let content = feed.content(media, place);
     let mark = (!packet.repaired).then(|| direction.evidence.forward(now, ceiling, content));
     if feed.is_numbered() {
         awaited.sent(mark.filter(|_| feed.is_confirmed_by_number()));
     }
-    feed.sent(place, &outgoing, packet, mark.filter(|_| !feed.is_confirmed_by_number()));
+    feed.sent(place, number, packet, mark.filter(|_| !feed.is_confirmed_by_number()));
     direction.packets += 1;
     direction.bytes += media.payload.len() as u64;
     Some(())

@@ -75,19 +75,20 @@ impl<'a> BlockWriter<'a> {
         Self { bytes, head: None }
     }
 
-    /// Adds an element, if its id (1 to 14) and its length (1 to 16) fit the form.
-    pub(super) fn put(&mut self, id: Option<u8>, data: &[u8]) {
-        let Some(id) = id.filter(|id| (1..=14).contains(id)) else { return };
-        let Some(len) = u8::try_from(data.len()).ok().filter(|len| (1..=16).contains(len)) else {
-            return;
-        };
+    /// Adds an element, if its id (1 to 14) and its length (1 to 16) fit the form; returns where it
+    /// begins.
+    pub(super) fn put(&mut self, id: Option<u8>, data: &[u8]) -> Option<usize> {
+        let id = id.filter(|id| (1..=14).contains(id))?;
+        let len = u8::try_from(data.len()).ok().filter(|len| (1..=16).contains(len))?;
         if self.head.is_none() {
             self.head = Some(self.bytes.len());
             self.bytes.extend_from_slice(&ONE_BYTE.to_be_bytes());
             self.bytes.extend_from_slice(&[0, 0]);
         }
+        let at = self.bytes.len();
         self.bytes.push(id << 4 | (len - 1));
         self.bytes.extend_from_slice(data);
+        Some(at)
     }
 
     /// Pads the block and writes its length; returns whether there is one.
@@ -128,10 +129,10 @@ mod tests {
     fn what_is_written_reads_back() {
         let mut bytes = vec![0xff];
         let mut block = BlockWriter::new(&mut bytes);
-        block.put(Some(4), b"audio");
-        block.put(None, b"absent");
-        block.put(Some(15), b"x");
-        block.put(Some(3), &[1, 2]);
+        assert_eq!(block.put(Some(4), b"audio"), Some(5));
+        assert_eq!(block.put(None, b"absent"), None);
+        assert_eq!(block.put(Some(15), b"x"), None);
+        assert_eq!(block.put(Some(3), &[1, 2]), Some(11));
         assert!(block.finish());
         assert_eq!((bytes.len() - 1) % 4, 0);
         assert_eq!(bytes[1..5], [0xbe, 0xde, 0, 3]);

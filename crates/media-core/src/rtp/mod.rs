@@ -5,8 +5,10 @@ mod header;
 mod packet;
 mod reception;
 mod rewrite;
+mod template;
 
 pub(crate) use header::Header;
-pub(crate) use packet::{Media, Outgoing};
+pub(crate) use packet::Media;
 pub(crate) use reception::Reception;
 pub(crate) use rewrite::{Place, Rewriter};
+pub(crate) use template::{HeaderBytes, Template};

@@ -137,6 +137,42 @@ impl Cipher {
         }
     }
 
+    /// How much longer than the packet a sealed one is, in bytes.
+    pub(super) const fn tag_len(&self) -> usize {
+        match self {
+            Self::Gcm { .. } => GCM_TAG,
+            Self::Cm { .. } => SHA1_80_TAG,
+        }
+    }
+
+    /// Seals a packet in parts straight to where it goes: `out` has room for header, payload and
+    /// tag, exactly.
+    pub(super) fn seal_rtp_to(
+        &self,
+        out: &mut [u8],
+        header: &[u8],
+        payload: &[u8],
+        ssrc: u32,
+        index: u64,
+    ) {
+        let (clear, rest) = out.split_at_mut(header.len());
+        clear.copy_from_slice(header);
+        match self {
+            Self::Gcm { key, salt } => {
+                let (sealed, tag) = rest.split_at_mut(payload.len());
+                let nonce = rtp_nonce(salt, ssrc, index);
+                key.seal_out_of_place_scatter(nonce, Aad::from(header), payload, sealed, &[], tag)
+                    .expect("the parts fit, and a datagram is far below the cipher's limit");
+            }
+            Self::Cm { key, salt, mac } => {
+                rest[..payload.len()].copy_from_slice(payload);
+                counter_mode(key, salt, ssrc, index, &mut rest[..payload.len()]);
+                let (text, tag) = out.split_at_mut(header.len() + payload.len());
+                tag.copy_from_slice(&sha1_80(mac, text, &rollover(index)));
+            }
+        }
+    }
+
     /// The index that an SRTCP packet carries. `None` if it is cut off or not encrypted: WebRTC has
     /// no use for RTCP in the clear (RFC 8827 section 6.5).
     pub(super) fn rtcp_index(&self, packet: &[u8]) -> Option<u32> {

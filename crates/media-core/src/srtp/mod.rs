@@ -13,6 +13,7 @@ mod streams;
 
 pub use opener::Opener;
 pub use sealer::Sealer;
+pub(crate) use sealer::Stream;
 
 use crate::SrtpProfile;
 use cipher::Cipher;

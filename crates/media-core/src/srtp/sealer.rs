@@ -18,6 +18,10 @@ pub struct Sealer {
     rtcp_index: u32,
 }
 
+/// One SSRC of a [`Sealer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stream(usize);
+
 impl Sealer {
     pub(super) fn new((rtp, rtcp): (Cipher, Cipher)) -> Self {
         Self { rtp, rtcp, streams: Vec::new(), rtcp_index: 0 }
@@ -29,6 +33,42 @@ impl Sealer {
         self.streams.iter().find(|(of, _)| *of == ssrc).and_then(|(_, window)| window.highest())
     }
 
+    /// The stream of `ssrc`.
+    pub(crate) fn stream(&mut self, ssrc: u32) -> Stream {
+        let known = self.streams.iter().position(|(of, _)| *of == ssrc);
+        Stream(known.unwrap_or_else(|| {
+            self.streams.push((ssrc, Window::default()));
+            self.streams.len() - 1
+        }))
+    }
+
+    /// How much longer a sealed RTP packet is, in bytes.
+    pub(crate) const fn tag_len(&self) -> usize {
+        self.rtp.tag_len()
+    }
+
+    /// Seals an RTP packet in parts straight to where it goes: `out` has room for header, payload
+    /// and tag, exactly. `header` bears the stream's SSRC and the low 16 bits of `index`.
+    ///
+    /// # Errors
+    /// [`SrtpError::IndexUsed`] if the index was used, is more than 1,024 below the highest, or so
+    /// far from it that a receiver would take it for another; `out` is then unchanged.
+    pub(crate) fn seal_rtp_to(
+        &mut self,
+        out: &mut [u8],
+        (stream, index): (Stream, u64),
+        header: &[u8],
+        payload: &[u8],
+    ) -> Result<(), SrtpError> {
+        let (ssrc, window) = &mut self.streams[stream.0];
+        if window.estimate(index as u16) != Some(index) || !window.admits(index) {
+            return Err(SrtpError::IndexUsed);
+        }
+        window.admit(index);
+        self.rtp.seal_rtp_to(out, header, payload, *ssrc, index);
+        Ok(())
+    }
+
     /// Seals the RTP packet that begins at `start` and ends with `bytes`. A stream's first packet
     /// has rollover counter 0.
     ///
@@ -37,10 +77,7 @@ impl Sealer {
     /// 1,024 below the highest; `bytes` is then unchanged.
     pub fn seal_rtp(&mut self, bytes: &mut Vec<u8>, start: usize) -> Result<(), SrtpError> {
         let header = Header::parse(&bytes[start..]).ok_or(SrtpError::Malformed)?;
-        let at = self.streams.iter().position(|(of, _)| *of == header.ssrc).unwrap_or_else(|| {
-            self.streams.push((header.ssrc, Window::default()));
-            self.streams.len() - 1
-        });
+        let Stream(at) = self.stream(header.ssrc);
         let window = &mut self.streams[at].1;
         let index = window
             .estimate(header.sequence)

@@ -1,7 +1,8 @@
 //! A client as the forwarder sees one: sealed datagrams in, sealed datagrams out.
 
 use crate::rtcp;
-use crate::rtp::{Header, Outgoing};
+use super::header::Outgoing;
+use crate::rtp::Header;
 use crate::*;
 
 /// A datagram that the client has opened.

@@ -2,7 +2,7 @@
 
 use super::call::{CALL, Call, leg};
 use super::client::{AUDIO, AUDIO_SSRC, VIDEO, VIDEO_SSRC, negotiated};
-use crate::rtp::Outgoing;
+use super::header::Outgoing;
 use crate::*;
 use proptest::prelude::*;
 use units::{ElapsedMs, MonotonicUs};

@@ -1,5 +1,6 @@
 //! All rooms of one worker, and when each wants to be woken.
 
+use crate::id_hash::IdHash;
 use crate::room::Room;
 use crate::{Carried, Event, Input, LegKey, Limits, Outbox};
 use std::collections::{BTreeSet, HashMap};
@@ -9,7 +10,7 @@ use units::{CallId, MonotonicUs};
 #[derive(Debug)]
 pub struct Forwarder {
     limits: Limits,
-    rooms: HashMap<CallId, Scheduled>,
+    rooms: HashMap<CallId, Scheduled, IdHash>,
     /// When to look at which room: at most one entry for each, not later than it wants.
     wakes: BTreeSet<(MonotonicUs, CallId)>,
 }
@@ -25,7 +26,7 @@ impl Forwarder {
     /// A forwarder without rooms.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, rooms: HashMap::new(), wakes: BTreeSet::new() }
+        Self { limits, rooms: HashMap::default(), wakes: BTreeSet::new() }
     }
 
     /// Applies one command: the cold path.
@@ -65,7 +66,12 @@ impl Forwarder {
         datagram: &mut [u8],
         out: &mut Outbox,
     ) {
-        self.with(leg.call, |room| room.receive(now, leg.side, datagram, out));
+        let Some(scheduled) = self.rooms.get_mut(&leg.call) else { return };
+        let due = scheduled.room.receive(now, leg.side, datagram, out);
+        let closed = scheduled.room.is_closed();
+        if closed || due.is_some_and(|due| scheduled.at.is_none_or(|at| due < at)) {
+            self.with(leg.call, |_| {});
+        }
     }
 
     /// Does what has become due: reports, feedback, repeated requests, closing rooms.

@@ -18,6 +18,7 @@ mod event;
 mod evidence;
 mod forwarder;
 mod history;
+mod id_hash;
 mod leg;
 mod limits;
 mod outbox;
@@ -27,6 +28,7 @@ mod rtp;
 mod side;
 mod srtp;
 mod token_bucket;
+mod upstream;
 mod window;
 
 #[cfg(test)]
@@ -37,5 +39,5 @@ pub use forwarder::Forwarder;
 pub use leg::{Codec, ExtensionIds, MediaKind, MediaLine, Mid, NegotiatedLeg, SrtpProfile};
 pub use limits::Limits;
 pub use outbox::Outbox;
-pub use side::{LegKey, Side};
+pub use side::{GroupLeg, LegKey, Side};
 pub use srtp::{Opener, Role, Sealer, SrtpContext, SrtpError};

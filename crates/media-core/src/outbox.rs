@@ -1,6 +1,6 @@
 //! What must go out: sealed datagrams and events, in buffers that are reused.
 
-use crate::{Event, LegKey};
+use crate::{Event, GroupLeg, LegKey};
 use std::ops::Range;
 
 /// What the forwarder wants sent and told. Empty it with [`Outbox::clear`] after each use; its
@@ -11,16 +11,46 @@ pub struct Outbox {
     bytes: Vec<u8>,
     /// How many of them count.
     used: usize,
-    datagrams: Vec<(LegKey, Range<usize>)>,
+    datagrams: Vec<(Address, Range<usize>)>,
     events: Vec<Event>,
     /// What a datagram of unknown length is written to first.
     draft: Vec<u8>,
 }
 
+/// Whom a datagram is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    Call(LegKey),
+    Group(GroupLeg),
+}
+
+impl From<LegKey> for Address {
+    fn from(leg: LegKey) -> Self {
+        Self::Call(leg)
+    }
+}
+
+impl From<GroupLeg> for Address {
+    fn from(leg: GroupLeg) -> Self {
+        Self::Group(leg)
+    }
+}
+
 impl Outbox {
-    /// The datagrams in the order in which they must be sent.
+    /// The datagrams to sides of calls, in the order in which they must be sent.
     pub fn datagrams(&self) -> impl Iterator<Item = (LegKey, &[u8])> {
-        self.datagrams.iter().map(|(leg, range)| (*leg, &self.bytes[range.clone()]))
+        self.datagrams.iter().filter_map(|(to, range)| match to {
+            Address::Call(leg) => Some((*leg, &self.bytes[range.clone()])),
+            Address::Group(_) => None,
+        })
+    }
+
+    /// The datagrams to members of groups, in the order in which they must be sent.
+    pub fn group_datagrams(&self) -> impl Iterator<Item = (GroupLeg, &[u8])> {
+        self.datagrams.iter().filter_map(|(to, range)| match to {
+            Address::Group(leg) => Some((*leg, &self.bytes[range.clone()])),
+            Address::Call(_) => None,
+        })
     }
 
     /// The events in the order in which they happened.
@@ -58,7 +88,7 @@ impl Outbox {
     /// nothing is sent.
     pub(crate) fn place<T>(
         &mut self,
-        leg: LegKey,
+        to: impl Into<Address>,
         len: usize,
         write: impl FnOnce(&mut [u8]) -> Option<T>,
     ) -> Option<T> {
@@ -68,7 +98,7 @@ impl Outbox {
         }
         let written = write(&mut self.bytes[place.clone()])?;
         self.used = place.end;
-        self.datagrams.push((leg, place));
+        self.datagrams.push((to.into(), place));
         Some(written)
     }
 
@@ -76,13 +106,13 @@ impl Outbox {
     /// nothing is sent.
     pub(crate) fn send<T>(
         &mut self,
-        leg: LegKey,
+        to: impl Into<Address>,
         write: impl FnOnce(&mut Vec<u8>) -> Option<T>,
     ) -> Option<T> {
         let mut draft = std::mem::take(&mut self.draft);
         draft.clear();
         let written = write(&mut draft).and_then(|written| {
-            self.place(leg, draft.len(), |bytes| {
+            self.place(to, draft.len(), |bytes| {
                 bytes.copy_from_slice(&draft);
                 Some(written)
             })

@@ -31,6 +31,14 @@ impl Side {
     }
 }
 
+/// One member's connection in one group. The forwarder gives both numbers, counted from 0 and given
+/// anew after the end of what had them, so that they may index a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupLeg {
+    pub group: u32,
+    pub seat: u32,
+}
+
 /// One side's connection in one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LegKey {

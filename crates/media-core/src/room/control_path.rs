@@ -22,7 +22,7 @@ impl Room {
         out: &mut Outbox,
     ) {
         let Some(from) = &mut self.connections[side.index()] else { return };
-        let Ok(len) = from.srtp.opener.open_rtcp(datagram) else { return };
+        let Ok(len) = from.up.opener.open_rtcp(datagram) else { return };
         self.heard(now, side, out);
         let Some(packets) = rtcp::packets(&datagram[..len]) else { return };
         for packet in packets {
@@ -94,20 +94,19 @@ impl Room {
     ) {
         let open = self.forwards();
         let (Some(from), to) = pair(&mut self.connections, side) else { return };
-        let mut lines = from.lines.iter_mut();
-        let Some(line) =
-            lines.find_map(|line| line.track.sender_report(now, ssrc, ntp).then_some(line))
-        else {
+        let mut lines = from.up.lines.iter_mut();
+        let Some(line) = lines.position(|line| line.track.sender_report(now, ssrc, ntp)) else {
             return;
         };
-        let (Some(to), Some(sink)) = (to.filter(|_| open), line.sink) else { return };
+        let epoch = from.up.lines[line].track.epoch();
+        let (Some(to), Some(sink)) = (to.filter(|_| open), from.lines[line].sink) else { return };
         let feed = &mut to.lines[sink].feed;
-        let report = feed.sender_report(now, line.track.epoch(), rtp_timestamp);
+        let report = feed.sender_report(now, epoch, rtp_timestamp);
         let Some((timestamp, packets, octets)) = report else { return };
         out.send(to.key, |bytes| {
             let start = bytes.len();
             rtcp::sender_report(bytes, feed.ssrc(), ntp, timestamp, packets, octets);
-            to.srtp.sealer.seal_rtcp(bytes, start).ok()
+            to.sealer.seal_rtcp(bytes, start).ok()
         });
     }
 
@@ -125,12 +124,11 @@ impl Room {
             return None;
         }
         let (Some(to), Some(from)) = pair(&mut self.connections, side) else { return None };
-        let Connection { key, srtp, lines, awaited, resends, .. } = to;
+        let Connection { key, sealer, lines, awaited, resends, .. } = to;
         let line = lines.iter_mut().find(|line| line.feed.ssrc() == media_ssrc)?;
         let feed = &mut line.feed;
         let sent = feed.find(sequence)?;
-        let track = &from.lines[line.source?].track;
-        let media = track.kept(now, sent.epoch, sent.source_index)?;
+        let media = from.kept(now, line.source?, (sent.epoch, sent.source_index))?;
         if !resends.take(now, media.payload.len() + HEADERS_BYTES) {
             return None;
         }
@@ -138,8 +136,8 @@ impl Room {
             let start = bytes.len();
             let how = feed.write_again(bytes, &sent, &media, awaited.next());
             match how {
-                Repetition::Wrapped => srtp.sealer.seal_rtp(bytes, start).ok()?,
-                Repetition::Same => srtp.sealer.reseal_rtp(bytes, start).ok()?,
+                Repetition::Wrapped => sealer.seal_rtp(bytes, start).ok()?,
+                Repetition::Same => sealer.reseal_rtp(bytes, start).ok()?,
             }
             Some(how)
         })?;
@@ -157,13 +155,13 @@ impl Room {
         let (Some(to), Some(from)) = pair(&mut self.connections, side) else { return };
         let line = to.lines.iter().find(|line| line.feed.ssrc() == media_ssrc);
         if let Some(source) = line.and_then(|line| line.source) {
-            from.lines[source].track.want_keyframe();
+            from.up.lines[source].track.want_keyframe();
         }
     }
 
     fn bye(&mut self, side: Side, ssrc: u32) {
         if let Some(from) = &mut self.connections[side.index()] {
-            from.lines.iter_mut().for_each(|line| line.track.bye(ssrc));
+            from.up.lines.iter_mut().for_each(|line| line.track.bye(ssrc));
         }
     }
 }

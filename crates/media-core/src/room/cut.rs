@@ -45,7 +45,7 @@ impl Room {
         self.last.clear();
         for connection in self.connections.iter_mut().flatten() {
             connection.lines.iter_mut().for_each(|line| line.feed.restart());
-            connection.want_keyframes();
+            connection.up.want_keyframes();
             connection.ask(now, out);
         }
     }

@@ -1,6 +1,6 @@
 //! What one client receives on one m-line.
 
-use super::track::Accepted;
+use crate::upstream::Accepted;
 use crate::evidence::{Content, GAP_MAX_US, Mark};
 use crate::rtcp::ReportBlock;
 use crate::rtp::{HeaderBytes, Media, Place, Rewriter, Template};
@@ -88,6 +88,11 @@ impl Feed {
             reported: None,
             lost: 0,
         }
+    }
+
+    /// What was negotiated.
+    pub(super) const fn line(&self) -> &MediaLine {
+        &self.line
     }
 
     /// Its stream of the sealer.

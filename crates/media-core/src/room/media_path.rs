@@ -2,8 +2,8 @@
 
 use super::connection::Connection;
 use super::direction::Direction;
-use super::track::Accepted;
 use super::{Room, pair};
+use crate::upstream::Accepted;
 use crate::{Outbox, Side};
 use units::{ElapsedMs, MonotonicUs};
 
@@ -20,7 +20,7 @@ impl Room {
             return;
         }
         let Some(from) = &mut self.connections[side.index()] else { return };
-        let Ok(len) = from.srtp.opener.open_rtp(datagram) else { return };
+        let Ok(len) = from.up.opener.open_rtp(datagram) else { return };
         self.heard(now, side, out);
         let forwards = self.forwards();
         let listener = side.other();
@@ -28,10 +28,10 @@ impl Room {
         let direction = &mut self.toward[listener.index()];
         let (Some(from), to) = pair(&mut self.connections, side) else { return };
         if let Some((line, packet)) = from.take_in(now, &datagram[..len]) {
-            let line = &mut from.lines[line];
-            let listens = line.sink.zip(to.filter(|_| forwards));
+            let listens = from.lines[line].sink.zip(to.filter(|_| forwards));
             if packet.starts_keyframe {
-                line.track.keyframe_came(listens.as_ref().is_none_or(|(_, to)| to.ready));
+                let ready = listens.as_ref().is_none_or(|(_, to)| to.up.ready);
+                from.up.lines[line].track.keyframe_came(ready);
             }
             if let Some((sink, to)) = listens {
                 forward(now, to, sink, &packet, (&mut *direction, ceiling), out);
@@ -50,9 +50,9 @@ impl Room {
     pub(super) fn heard(&mut self, now: MonotonicUs, side: Side, out: &mut Outbox) {
         let closing = self.is_closing();
         let (Some(from), to) = pair(&mut self.connections, side) else { return };
-        let first = !std::mem::replace(&mut from.ready, true);
+        let first = !std::mem::replace(&mut from.up.ready, true);
         if let Some(other) = to.filter(|_| first && !closing) {
-            other.listener_ready();
+            other.up.listener_ready();
             other.ask(now, out);
         }
     }
@@ -67,7 +67,7 @@ fn forward(
     (direction, ceiling): (&mut Direction, ElapsedMs),
     out: &mut Outbox,
 ) -> Option<()> {
-    let Connection { key, srtp, lines, awaited, .. } = to;
+    let Connection { key, sealer, lines, awaited, .. } = to;
     let feed = &mut lines[sink].feed;
     let media = &packet.media;
     if media.payload.is_empty() {
@@ -78,10 +78,10 @@ fn forward(
     let number = awaited.next();
     let header = feed.header(media, place, number);
     let header = header.as_slice();
-    let len = header.len() + media.payload.len() + srtp.sealer.tag_len();
+    let len = header.len() + media.payload.len() + sealer.tag_len();
     out.place(*key, len, |bytes| {
         let at = (feed.stream(), place.index);
-        srtp.sealer.seal_rtp_to(bytes, at, header, media.payload).ok()
+        sealer.seal_rtp_to(bytes, at, header, media.payload).ok()
     })?;
     let content = feed.content(media, place);
     let mark = (!packet.repaired).then(|| direction.evidence.forward(now, ceiling, content));

@@ -1,16 +1,12 @@
 //! One call's room: two sides, what goes between them, and how much of it.
 
-mod arrivals;
 mod awaited;
 mod connection;
 mod control_path;
 mod cut;
 mod direction;
 mod feed;
-mod keyframe_request;
 mod media_path;
-mod missing;
-mod track;
 
 use crate::{Carried, Event, LegKey, Limits, NegotiatedLeg, Outbox, Side};
 use connection::{Connection, connect};
@@ -115,7 +111,7 @@ impl Room {
         self.connections[side.index()] = Connection::new(key, negotiated, sources, before);
         self.connect();
         if let Some(other) = &mut self.connections[side.other().index()] {
-            other.want_keyframes();
+            other.up.want_keyframes();
             other.ask(now, out);
         }
         self.next_report.get_or_insert(now + REPORT_EVERY);
@@ -139,20 +135,29 @@ impl Room {
         }
     }
 
-    /// Takes a datagram from a side's client.
+    /// Takes a datagram from a side's client; returns when the room wants to be woken, if that may
+    /// be earlier than it was.
     pub(crate) fn receive(
         &mut self,
         now: MonotonicUs,
         side: Side,
         datagram: &mut [u8],
         out: &mut Outbox,
-    ) {
+    ) -> Option<MonotonicUs> {
         // RFC 5761 section 4: the second byte tells RTCP's packet types from RTP's payload types.
         match datagram.get(1) {
             Some(192..=223) => self.control(now, side, datagram, out),
-            Some(_) => self.media(now, side, datagram, out),
-            None => {}
+            Some(_) => {
+                let known = self.connection(side).is_some_and(|from| from.up.ready);
+                self.media(now, side, datagram, out);
+                // The common packet: of the whole room, only its sender has something to wait for.
+                if known && self.phase == Phase::Open {
+                    return self.connection(side).and_then(|from| from.up.due());
+                }
+            }
+            None => return None,
         }
+        self.due()
     }
 
     /// Does what is due.
@@ -177,7 +182,7 @@ impl Room {
     pub(crate) fn due(&self) -> Option<MonotonicUs> {
         match self.phase {
             Phase::Open | Phase::Held { .. } | Phase::Cut => {
-                let connections = self.connections.iter().flatten().filter_map(Connection::due);
+                let connections = self.connections.iter().flatten().filter_map(|one| one.up.due());
                 let proof = self.proof_due();
                 connections.chain(self.next_report).chain(self.idle_until()).chain(proof).min()
             }
@@ -193,6 +198,10 @@ impl Room {
 
     const fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing { .. } | Phase::Closed)
+    }
+
+    const fn connection(&self, side: Side) -> Option<&Connection> {
+        self.connections[side.index()].as_ref()
     }
 
     fn note_idle(&mut self, now: MonotonicUs) {
@@ -211,12 +220,10 @@ impl Room {
     fn report_and_ask(&mut self, now: MonotonicUs, out: &mut Outbox) {
         let report = self.next_report.is_some_and(|due| due <= now);
         for connection in self.connections.iter_mut().flatten() {
-            if connection.arrivals.due().is_some_and(|due| due <= now) {
-                connection.tell_arrivals(out);
-            }
+            connection.up.tell_arrivals(now, &mut connection.sealer, out);
             connection.ask(now, out);
             if report {
-                connection.tell_reception(now, out);
+                connection.up.tell_reception(now, &mut connection.sealer, out);
             }
         }
         if report {

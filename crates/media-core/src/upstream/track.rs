@@ -3,11 +3,10 @@
 use super::keyframe_request::KeyframeRequest;
 use super::missing::Missing;
 use crate::codec::starts_keyframe;
-use crate::history::History;
 use crate::rtcp::ReportBlock;
 use crate::rtp::{Header, Media, Reception};
 use crate::window::Window;
-use crate::{Codec, Limits, MediaKind, MediaLine};
+use crate::{Codec, MediaKind, MediaLine};
 use units::MonotonicUs;
 
 /// Indexes of a track's sources lie this far apart, so that their low 16 bits stay the sequence
@@ -16,23 +15,23 @@ const SOURCE_STEP: u64 = 1 << 16;
 
 /// A client's outgoing media on one line: its present source, and what repairs it.
 #[derive(Debug)]
-pub(super) struct Track {
+pub(crate) struct Track {
     codec: Codec,
     clock_hz: u32,
     source: Option<Source>,
     /// Counts the sources, from `first_epoch` on.
     epoch: u64,
     first_epoch: u64,
-    /// Kept for video alone: late audio is of no use.
-    history: Option<History>,
+    /// Lost packets are asked for, and key frames: late audio is of no use.
+    repairs: bool,
     missing: Missing,
     keyframe: KeyframeRequest,
 }
 
 /// One SSRC that a client sends from.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) ssrc: u32,
+pub(crate) struct Source {
+    pub(crate) ssrc: u32,
     /// What the indexes of this source are counted from: above every earlier source.
     base: u64,
     received: Window,
@@ -43,19 +42,19 @@ pub(super) struct Source {
 
 /// A packet that was accepted, to be forwarded if it has a payload.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Accepted<'a> {
+pub(crate) struct Accepted<'a> {
     /// The source: higher than that of every source before, in this call.
-    pub(super) epoch: u64,
-    pub(super) media: Media<'a>,
+    pub(crate) epoch: u64,
+    pub(crate) media: Media<'a>,
     /// Whether it came as a retransmission.
-    pub(super) repaired: bool,
+    pub(crate) repaired: bool,
     /// Whether a key frame begins in it.
-    pub(super) starts_keyframe: bool,
+    pub(crate) starts_keyframe: bool,
 }
 
 impl Track {
     /// A track whose sources are counted from `first_epoch` on.
-    pub(super) fn new(line: &MediaLine, first_epoch: u64, limits: &Limits) -> Self {
+    pub(crate) fn new(line: &MediaLine, first_epoch: u64) -> Self {
         let video = line.codec.kind() == MediaKind::Video && line.client_sends;
         Self {
             codec: line.codec,
@@ -63,35 +62,34 @@ impl Track {
             source: None,
             epoch: first_epoch,
             first_epoch,
-            history: video.then(|| History::new(limits)),
+            repairs: video,
             missing: Missing::default(),
             keyframe: KeyframeRequest::default(),
         }
     }
 
     /// The SSRC it is being sent from.
-    pub(super) fn ssrc(&self) -> Option<u32> {
+    pub(crate) fn ssrc(&self) -> Option<u32> {
         self.source.as_ref().map(|source| source.ssrc)
     }
 
     /// The same, unless that source has said BYE.
-    pub(super) fn live_ssrc(&self) -> Option<u32> {
+    pub(crate) fn live_ssrc(&self) -> Option<u32> {
         self.source.as_ref().filter(|source| !source.silent).map(|source| source.ssrc)
     }
 
-    pub(super) const fn epoch(&self) -> u64 {
+    pub(crate) const fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// A packet of one of this track's sources, if it is still kept.
-    pub(super) fn kept(&self, now: MonotonicUs, epoch: u64, index: u64) -> Option<Media<'_>> {
-        let history = self.history.as_ref().filter(|_| epoch > self.first_epoch)?;
-        history.find(now, index)
+    /// Whether `epoch` is one of this track's sources.
+    pub(crate) const fn has_source(&self, epoch: u64) -> bool {
+        epoch > self.first_epoch
     }
 
     /// Takes a packet of the track; one from another SSRC begins a new source. `None` if it was
     /// here before.
-    pub(super) fn packet<'a>(
+    pub(crate) fn packet<'a>(
         &mut self,
         now: MonotonicUs,
         header: &Header,
@@ -110,7 +108,7 @@ impl Track {
         }
         let highest = source.received.highest();
         source.received.admit(index);
-        if self.history.is_some() {
+        if self.repairs {
             self.missing.found(index);
             let mended = highest.is_none_or(|highest| self.missing.add(now, highest + 1, index));
             if !mended {
@@ -125,14 +123,13 @@ impl Track {
             audio_level,
             payload,
         };
-        Some(self.accept(now, media, false))
+        Some(self.accept(media, false))
     }
 
     /// Takes a packet out of a retransmission (RFC 4588 section 4): `None` unless its original is
     /// missing.
-    pub(super) fn repair<'a>(
+    pub(crate) fn repair<'a>(
         &mut self,
-        now: MonotonicUs,
         header: &Header,
         rtx_payload: &'a [u8],
     ) -> Option<Accepted<'a>> {
@@ -152,17 +149,17 @@ impl Track {
             audio_level: None,
             payload,
         };
-        Some(self.accept(now, media, true))
+        Some(self.accept(media, true))
     }
 
     /// Notes a sender report; returns whether it is of this track's source.
-    pub(super) fn sender_report(&mut self, now: MonotonicUs, ssrc: u32, ntp: u64) -> bool {
+    pub(crate) fn sender_report(&mut self, now: MonotonicUs, ssrc: u32, ntp: u64) -> bool {
         let source = self.source.as_mut().filter(|source| source.ssrc == ssrc);
         source.map(|source| source.reception.sender_report(now, ntp)).is_some()
     }
 
     /// The source with this SSRC has said BYE.
-    pub(super) fn bye(&mut self, ssrc: u32) {
+    pub(crate) fn bye(&mut self, ssrc: u32) {
         if let Some(source) = self.source.as_mut().filter(|source| source.ssrc == ssrc) {
             source.silent = true;
             self.missing.clear();
@@ -170,40 +167,40 @@ impl Track {
     }
 
     /// The receiver report on the live source.
-    pub(super) fn report(&mut self, now: MonotonicUs) -> Option<ReportBlock> {
+    pub(crate) fn report(&mut self, now: MonotonicUs) -> Option<ReportBlock> {
         let source = self.source.as_mut().filter(|source| !source.silent)?;
         Some(source.reception.report(now, source.ssrc))
     }
 
     /// Somebody can't go on without a key frame.
-    pub(super) fn want_keyframe(&mut self) {
-        if self.history.is_some() {
+    pub(crate) fn want_keyframe(&mut self) {
+        if self.repairs {
             self.keyframe.want();
         }
     }
 
     /// A key frame has come, for a listener that was `ready` to open it or not.
-    pub(super) const fn keyframe_came(&mut self, ready: bool) {
+    pub(crate) const fn keyframe_came(&mut self, ready: bool) {
         self.keyframe.came(ready);
     }
 
     /// The listener can open what it is sent from now on.
-    pub(super) const fn listener_ready(&mut self) {
+    pub(crate) const fn listener_ready(&mut self) {
         self.keyframe.listener_ready();
     }
 
     /// Whether to ask for a key frame now.
-    pub(super) fn ask_keyframe(&mut self, now: MonotonicUs) -> bool {
+    pub(crate) fn ask_keyframe(&mut self, now: MonotonicUs) -> bool {
         self.live_ssrc().is_some() && self.keyframe.ask(now)
     }
 
     /// The missing packets to ask for now.
-    pub(super) fn ask_missing(&mut self, now: MonotonicUs) -> Vec<u16> {
+    pub(crate) fn ask_missing(&mut self, now: MonotonicUs) -> Vec<u16> {
         self.missing.ask(now)
     }
 
     /// When there is something to ask for.
-    pub(super) fn due(&self) -> Option<MonotonicUs> {
+    pub(crate) fn due(&self) -> Option<MonotonicUs> {
         self.live_ssrc()?;
         [self.keyframe.due(), self.missing.due()].into_iter().flatten().min()
     }
@@ -225,10 +222,7 @@ impl Track {
         });
     }
 
-    fn accept<'a>(&mut self, now: MonotonicUs, media: Media<'a>, repaired: bool) -> Accepted<'a> {
-        if let Some(history) = &mut self.history {
-            history.keep(now, &media);
-        }
+    fn accept<'a>(&self, media: Media<'a>, repaired: bool) -> Accepted<'a> {
         let starts_keyframe = starts_keyframe(self.codec, media.payload);
         Accepted { epoch: self.epoch, media, repaired, starts_keyframe }
     }

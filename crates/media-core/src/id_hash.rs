@@ -8,7 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// For maps whose keys are ids.
 pub(crate) type IdHash = BuildHasherDefault<IdHasher>;
 
-/// Multiplies and folds eight bytes at a time.
+/// Multiplies eight bytes at a time, and mixes in the end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IdHasher(u64);
 
@@ -25,16 +25,19 @@ impl Hasher for IdHasher {
     }
 
     fn write_u64(&mut self, word: u64) {
-        let product = u128::from(self.0 ^ word) * u128::from(SPREAD);
-        self.0 = (product >> 64) as u64 ^ product as u64;
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(SPREAD);
     }
 
     fn write_usize(&mut self, len: usize) {
         self.write_u64(len as u64);
     }
 
+    /// The finalizer of MurmurHash3.
     fn finish(&self) -> u64 {
-        (self.0 ^ self.0 >> 32).wrapping_mul(SPREAD.rotate_left(17))
+        let mut hash = self.0;
+        hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        hash ^ hash >> 33
     }
 }
 
@@ -52,7 +55,7 @@ mod tests {
         let hash = IdHash::default();
         for shift in [0, 32, 64, 96] {
             let hashes: Vec<u64> = (0..1_024u128)
-                .map(|n| hash.hash_one(CallId(uuid::Uuid::from_u128(n << shift | 7))))
+                .map(|n| hash.hash_one(CallId(uuid::Uuid::from_u128((n << shift) ^ 7))))
                 .collect();
             for part in [|hash: u64| hash % 1_024, |hash: u64| hash >> 57] {
                 let places: HashSet<_> = hashes.iter().map(|hash| part(*hash)).collect();

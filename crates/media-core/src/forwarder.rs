@@ -1,9 +1,11 @@
 //! All rooms of one worker, and when each wants to be woken.
 
+use crate::groups::Groups;
 use crate::id_hash::IdHash;
 use crate::room::Room;
+use crate::schedule::{At, Schedule};
 use crate::{Carried, Event, Input, LegKey, Limits, Outbox};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use units::{CallId, MonotonicUs};
 
 /// Forwards the packets of all rooms of one worker. Single-threaded; scale is more of them.
@@ -11,22 +13,22 @@ use units::{CallId, MonotonicUs};
 pub struct Forwarder {
     limits: Limits,
     rooms: HashMap<CallId, Scheduled, IdHash>,
-    /// When to look at which room: at most one entry for each, not later than it wants.
-    wakes: BTreeSet<(MonotonicUs, CallId)>,
+    schedule: Schedule<CallId>,
+    pub(crate) groups: Groups,
 }
 
 #[derive(Debug)]
 struct Scheduled {
     room: Room,
-    /// The moment of its entry in `wakes`.
-    at: Option<MonotonicUs>,
+    at: At,
 }
 
 impl Forwarder {
     /// A forwarder without rooms.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, rooms: HashMap::default(), wakes: BTreeSet::new() }
+        let groups = Groups::new(limits);
+        Self { limits, rooms: HashMap::default(), schedule: Schedule::new(), groups }
     }
 
     /// Applies one command: the cold path.
@@ -68,9 +70,10 @@ impl Forwarder {
     ) {
         let Some(scheduled) = self.rooms.get_mut(&leg.call) else { return };
         let due = scheduled.room.receive(now, leg.side, datagram, out);
-        let closed = scheduled.room.is_closed();
-        if closed || due.is_some_and(|due| scheduled.at.is_none_or(|at| due < at)) {
+        if scheduled.room.is_closed() {
             self.with(leg.call, |_| {});
+        } else {
+            self.schedule.want(leg.call, &mut scheduled.at, due);
         }
     }
 
@@ -79,19 +82,19 @@ impl Forwarder {
         while self.due(now).is_some() {
             self.wake_one(now, out);
         }
+        self.groups.wake(now, out);
     }
 
     /// The call that [`Forwarder::wake_one`] would serve, so that a caller knows whose it was if
     /// that panics.
     #[must_use]
     pub fn due(&self, now: MonotonicUs) -> Option<CallId> {
-        self.wakes.first().filter(|(at, _)| *at <= now).map(|(_, call)| *call)
+        self.schedule.due(now)
     }
 
     /// Does what has become due in one call; nothing if there is none.
     pub fn wake_one(&mut self, now: MonotonicUs, out: &mut Outbox) {
-        let Some(call) = self.due(now) else { return };
-        self.wakes.pop_first();
+        let Some(call) = self.schedule.take_due(now) else { return };
         if let Some(scheduled) = self.rooms.get_mut(&call) {
             scheduled.at = None;
         }
@@ -105,7 +108,7 @@ impl Forwarder {
     /// When [`Forwarder::wake`] wants to be called at the latest.
     #[must_use]
     pub fn next_wake(&self) -> Option<MonotonicUs> {
-        self.wakes.first().map(|(at, _)| *at)
+        self.schedule.next().into_iter().chain(self.groups.next_wake()).min()
     }
 
     /// Does something with a room, if there is such, and schedules it anew.
@@ -113,17 +116,10 @@ impl Forwarder {
         let scheduled = self.rooms.get_mut(&call)?;
         act(&mut scheduled.room);
         if scheduled.room.is_closed() {
-            if let Some(at) = scheduled.at {
-                self.wakes.remove(&(at, call));
-            }
+            self.schedule.forget(call, scheduled.at);
             self.rooms.remove(&call);
-        } else if let Some(due) = scheduled.room.due()
-            && scheduled.at.is_none_or(|at| due < at)
-        {
-            if let Some(at) = scheduled.at.replace(due) {
-                self.wakes.remove(&(at, call));
-            }
-            self.wakes.insert((due, call));
+        } else {
+            self.schedule.want(call, &mut scheduled.at, scheduled.room.due());
         }
         Some(())
     }

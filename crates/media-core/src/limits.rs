@@ -12,6 +12,8 @@ pub struct Limits {
     /// Age in ms after which a packet is no longer resent. A listener's player gives a frame up
     /// after about a second, so older packets are wasted on it.
     pub history_age_ms: u64,
+    /// Members of one group. Each costs about 3 KB, and a datagram for each packet that it hears.
+    pub group_seats: usize,
     /// Sent packets per leg whose confirmation is awaited, rounded up to a power of two. Must
     /// cover the longest delay of feedback: 2,048 are 5 s at 400 packets per second, 24 bytes each.
     pub awaited_packets: usize,
@@ -31,6 +33,7 @@ impl Default for Limits {
             history_packets: 512,
             history_bytes: 512 * 1_024,
             history_age_ms: 2_000,
+            group_seats: 10_000,
             awaited_packets: 2_048,
             inbound_ssrcs: 16,
             resend_bytes_per_s: 125_000,

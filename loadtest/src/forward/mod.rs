@@ -55,8 +55,8 @@ pub enum ForwardError {
     /// A client was not sent what it should have been, or could not open it.
     #[error("{scene}: of {expected} packets, {opened} were opened as they were sent")]
     Wrong { scene: String, expected: usize, opened: usize },
-    #[error("{0}")]
-    Join(String),
+    #[error("a client can't join: {0}")]
+    Join(#[from] media_core::GroupError),
 }
 
 /// Takes all figures, on the calling thread. `allocated` tells what this thread has had so far.
@@ -68,7 +68,7 @@ pub fn run(
     allocated: fn() -> Allocated,
 ) -> Result<ForwardReport, ForwardError> {
     let mut figures = Vec::new();
-    for rooms in [Rooms::Calls(25), Rooms::Calls(500)] {
+    for rooms in [Rooms::Group(50), Rooms::Group(1_000), Rooms::Calls(25), Rooms::Calls(500)] {
         for medium in [Medium::Audio, Medium::Video] {
             let name = format!("{rooms}, {medium}");
             if name.contains(&args.only) {

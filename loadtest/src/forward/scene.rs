@@ -2,7 +2,7 @@
 
 use super::client::{Client, negotiated};
 use super::{Allocated, ForwardError};
-use media_core::{Forwarder, Input, LegKey, Limits, Outbox, Side};
+use media_core::{Forwarder, GroupError, GroupLeg, Input, LegKey, Limits, Outbox, Side};
 use std::fmt;
 use units::{CallId, ElapsedMs, MonotonicUs};
 use uuid::Uuid;
@@ -12,6 +12,8 @@ use uuid::Uuid;
 pub(super) enum Rooms {
     /// Paid calls: both sides send, each hears the other.
     Calls(u32),
+    /// One publisher, this many listeners.
+    Group(u32),
 }
 
 /// What is sent.
@@ -28,12 +30,14 @@ impl Rooms {
     pub(super) const fn listeners(self) -> usize {
         match self {
             Self::Calls(calls) => 2 * calls as usize,
+            Self::Group(listeners) => listeners as usize,
         }
     }
 
     pub(super) const fn has_goal(self) -> bool {
         match self {
             Self::Calls(_) => false,
+            Self::Group(_) => true,
         }
     }
 }
@@ -42,6 +46,7 @@ impl fmt::Display for Rooms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Calls(calls) => write!(f, "{calls} calls"),
+            Self::Group(listeners) => write!(f, "1 to {listeners}"),
         }
     }
 }
@@ -71,6 +76,13 @@ impl fmt::Display for Medium {
     }
 }
 
+/// Where a client sits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leg {
+    Call(LegKey),
+    Group(GroupLeg),
+}
+
 /// A datagram of a client, and when it comes.
 type Datagram = (MonotonicUs, usize, Vec<u8>);
 
@@ -80,7 +92,7 @@ pub(super) struct Scene {
     forwarder: Forwarder,
     out: Outbox,
     clients: Vec<Client>,
-    legs: Vec<LegKey>,
+    legs: Vec<Leg>,
     now: MonotonicUs,
     allocated: fn() -> Allocated,
     /// Heap of the clients, which is not the relay's.
@@ -106,6 +118,7 @@ impl Scene {
         };
         match rooms {
             Rooms::Calls(calls) => (0..calls).for_each(|call| scene.open_call(call)),
+            Rooms::Group(listeners) => scene.open_group(listeners)?,
         }
         Ok(scene)
     }
@@ -119,9 +132,39 @@ impl Scene {
             let negotiated = negotiated(number, self.medium == Medium::Video);
             self.forwarder.handle(self.now, Input::Join { leg, negotiated }, &mut self.out);
             self.add_client(number);
-            self.legs.push(leg);
+            self.legs.push(Leg::Call(leg));
         }
         self.out.clear();
+    }
+
+    fn open_group(&mut self, listeners: u32) -> Result<(), GroupError> {
+        let group = self.forwarder.open_group()?;
+        for number in 0..=listeners {
+            let mut negotiated = negotiated(number, self.medium == Medium::Video);
+            negotiated.lines[0].client_sends = number == 0;
+            let leg = self.forwarder.join_group(self.now, group, &negotiated)?;
+            if let Some(Leg::Group(publisher)) = self.legs.first() {
+                let hears = Some((publisher.seat, 0));
+                self.forwarder.hear(self.now, (leg, 0), hears, &mut self.out)?;
+            }
+            self.add_client(number);
+            self.legs.push(Leg::Group(leg));
+        }
+        self.out.clear();
+        Ok(())
+    }
+
+    fn receive(&mut self, at: MonotonicUs, from: usize, datagram: &mut [u8]) {
+        match self.legs[from] {
+            Leg::Call(leg) => self.forwarder.receive(at, leg, datagram, &mut self.out),
+            Leg::Group(leg) => self.forwarder.receive_in_group(at, leg, datagram, &mut self.out),
+        }
+    }
+
+    fn sent(&self) -> impl Iterator<Item = (Leg, &[u8])> {
+        let calls = self.out.datagrams().map(|(leg, datagram)| (Leg::Call(leg), datagram));
+        let group = self.out.group_datagrams();
+        calls.chain(group.map(|(leg, datagram)| (Leg::Group(leg), datagram)))
     }
 
     fn add_client(&mut self, number: u32) {
@@ -156,15 +199,17 @@ impl Scene {
         datagrams
     }
 
-    const fn publishes(&self, _client: usize) -> bool {
+    const fn publishes(&self, client: usize) -> bool {
         match self.rooms {
             Rooms::Calls(_) => true,
+            Rooms::Group(_) => client == 0,
         }
     }
 
     const fn hears(&self, client: usize, from: usize) -> bool {
         match self.rooms {
             Rooms::Calls(_) => client ^ 1 == from,
+            Rooms::Group(_) => client != from,
         }
     }
 
@@ -172,8 +217,8 @@ impl Scene {
     pub(super) fn forward(&mut self, datagrams: &mut [Datagram]) -> u64 {
         let mut forwarded = 0;
         for (at, from, datagram) in datagrams {
-            self.forwarder.receive(*at, self.legs[*from], datagram, &mut self.out);
-            forwarded += self.out.datagrams().count() as u64;
+            self.receive(*at, *from, datagram);
+            forwarded += self.sent().count() as u64;
             self.out.clear();
         }
         forwarded
@@ -186,11 +231,12 @@ impl Scene {
         for (at, from, mut datagram) in self.sealed(ms) {
             expected += (0..self.clients.len()).filter(|client| self.hears(*client, from)).count();
             let sequence = datagram[3];
-            self.forwarder.receive(at, self.legs[from], &mut datagram, &mut self.out);
-            for (leg, sealed) in self.out.datagrams() {
-                // RTCP to the publisher is not counted.
+            self.receive(at, from, &mut datagram);
+            let sent: Vec<_> = self.sent().map(|(leg, sealed)| (leg, sealed.to_vec())).collect();
+            for (leg, sealed) in sent {
                 let Some(to) = self.legs.iter().position(|of| *of == leg) else { continue };
-                let payload = self.clients[to].open(sealed);
+                // RTCP to the publisher is not counted.
+                let payload = self.clients[to].open(&sealed);
                 let right = |payload: Vec<u8>| {
                     payload.len() == self.medium.payload_bytes()
                         && payload[2..].iter().all(|byte| *byte == sequence)
@@ -220,7 +266,7 @@ impl Scene {
     /// Takes the clients' reports in, and does what is due.
     pub(super) fn take(&mut self, reports: &mut [Datagram]) {
         for (at, from, datagram) in reports {
-            self.forwarder.receive(*at, self.legs[*from], datagram, &mut self.out);
+            self.receive(*at, *from, datagram);
         }
         self.forwarder.wake(self.now, &mut self.out);
         self.out.clear();

@@ -10,5 +10,5 @@ mod template;
 pub(crate) use header::Header;
 pub(crate) use packet::Media;
 pub(crate) use reception::Reception;
-pub(crate) use rewrite::{Place, Rewriter};
+pub(crate) use rewrite::{FIRST, Place, Rewriter};
 pub(crate) use template::{HeaderBytes, Template};

@@ -9,7 +9,7 @@ use units::MonotonicUs;
 
 /// The first outgoing index. Below 2^15, so that a listener that misses the first packets still
 /// knows that the rollover counter is 0 (RFC 3711 section 3.3.1).
-const FIRST: u64 = 4_096;
+pub(crate) const FIRST: u64 = 4_096;
 
 /// Changes of the mapping that late packets are still placed by. Each costs 16 bytes; packets from
 /// before the oldest are dropped.

@@ -70,6 +70,7 @@ fn limits_of_nothing_forward_what_they_can_and_never_panic() {
         history_packets: 0,
         history_bytes: 0,
         history_age_ms: 0,
+        group_seats: 0,
         awaited_packets: 0,
         inbound_ssrcs: 0,
         resend_bytes_per_s: 0,

@@ -115,7 +115,8 @@ impl Client {
 
     /// Transport-wide feedback on everything since the last: all of it arrived.
     pub(super) fn feedback(&mut self) -> Option<Vec<u8>> {
-        let count = u16::try_from(self.received - self.confirmed).ok().filter(|count| *count > 0)?;
+        let count =
+            u16::try_from(self.received - self.confirmed).ok().filter(|count| *count > 0)?;
         let base = self.confirmed as u16;
         self.confirmed = self.received;
         self.reports = self.reports.wrapping_add(1);

@@ -52,10 +52,8 @@ impl Member {
         let streams = limits.inbound_ssrcs;
         let SrtpContext { opener, mut sealer } =
             SrtpContext::new(*profile, keying_material, Role::Server, streams)?;
-        let line = |spec: &MediaLine| upstream::Line {
-            spec: *spec,
-            track: Track::new(spec, first_epoch),
-        };
+        let line =
+            |spec: &MediaLine| upstream::Line { spec: *spec, track: Track::new(spec, first_epoch) };
         let up = Upstream::new(leg.into(), opener, lines.iter().map(line).collect());
         let downlink = |spec: &MediaLine| Downlink {
             spec: *spec,

@@ -71,8 +71,9 @@ impl Group {
         }
         let seat = u32::try_from(seat).map_err(|_| GroupError::Full)?;
         let leg = GroupLeg { group: self.number, seat };
+        let sources = (self.joins + 1) << 32;
+        let mut member = Member::new(leg, negotiated, (&self.limits, sources))?;
         self.joins += 1;
-        let mut member = Member::new(leg, negotiated, (&self.limits, self.joins << 32))?;
         let mut publishes = false;
         for downlink in &mut member.downlinks {
             if downlink.spec.client_sends {
@@ -227,8 +228,11 @@ impl Group {
         if std::mem::replace(&mut member.up.ready, true) {
             return;
         }
-        let heard: Vec<usize> =
-            member.downlinks.iter().filter_map(|downlink| Some(downlink.hears?.broadcast)).collect();
+        let heard: Vec<usize> = member
+            .downlinks
+            .iter()
+            .filter_map(|downlink| Some(downlink.hears?.broadcast))
+            .collect();
         for broadcast in heard {
             if self.has_begun(broadcast) {
                 self.want_keyframe(now, broadcast, out);

@@ -47,10 +47,8 @@ impl Connection {
             before.negotiated.keying_material == negotiated.keying_material
                 && before.negotiated.profile == negotiated.profile
         };
-        let up_line = |spec: &MediaLine| upstream::Line {
-            spec: *spec,
-            track: Track::new(spec, first_epoch),
-        };
+        let up_line =
+            |spec: &MediaLine| upstream::Line { spec: *spec, track: Track::new(spec, first_epoch) };
         let up_lines = negotiated.lines.iter().map(up_line).collect();
         let (up, mut sealer, awaited) = match before {
             Some(before) if before.negotiated == negotiated => return Some(before),
@@ -123,7 +121,8 @@ pub(super) fn connect(from: &mut [Line], to: &mut [Line]) {
     for line in to.iter_mut() {
         line.source = None;
     }
-    for (at, line) in from.iter_mut().enumerate().filter(|(_, line)| line.feed.line().client_sends) {
+    for (at, line) in from.iter_mut().enumerate().filter(|(_, line)| line.feed.line().client_sends)
+    {
         let codec = line.feed.line().codec;
         let free = |(_, sink): &(usize, &mut Line)| {
             let spec = sink.feed.line();

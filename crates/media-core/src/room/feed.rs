@@ -1,10 +1,10 @@
 //! What one client receives on one m-line.
 
-use crate::upstream::Accepted;
 use crate::evidence::{Content, GAP_MAX_US, Mark};
 use crate::rtcp::ReportBlock;
 use crate::rtp::{HeaderBytes, Media, Place, Rewriter, Template};
 use crate::srtp::{Sealer, Stream};
+use crate::upstream::Accepted;
 use crate::{Limits, MediaKind, MediaLine};
 use units::{ElapsedMs, MonotonicUs};
 
@@ -117,11 +117,7 @@ impl Feed {
 
     /// Where a packet goes in this feed. A repaired one has no place in a feed that
     /// begins or goes on with it: nothing before it was sent, so nothing is missing there.
-    pub(super) fn place(
-        &mut self,
-        now: MonotonicUs,
-        packet: &Accepted<'_>,
-    ) -> Option<Place> {
+    pub(super) fn place(&mut self, now: MonotonicUs, packet: &Accepted<'_>) -> Option<Place> {
         let media = &packet.media;
         if packet.repaired && !self.rewriter.follows(packet.epoch) {
             return None;
@@ -231,7 +227,8 @@ impl Feed {
     /// report before.
     pub(super) fn lost_more(&mut self, block: &ReportBlock) -> u64 {
         if std::mem::replace(&mut self.introduce, false) {
-            self.template = Template::new(&self.line, self.line.payload_type, self.line.ssrc, false);
+            self.template =
+                Template::new(&self.line, self.line.payload_type, self.line.ssrc, false);
         }
         let more = block.lost.saturating_sub(self.lost).max(0);
         self.lost += more;

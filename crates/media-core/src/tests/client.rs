@@ -1,7 +1,7 @@
 //! A client as the forwarder sees one: sealed datagrams in, sealed datagrams out.
 
-use crate::rtcp;
 use super::header::Outgoing;
+use crate::rtcp;
 use crate::rtp::Header;
 use crate::*;
 

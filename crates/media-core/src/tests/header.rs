@@ -31,7 +31,11 @@ impl Outgoing {
         let mid = self.mid.as_ref().map(Mid::as_bytes);
         let level = self.audio_level.as_slice();
         let mut block = Vec::new();
-        for (id, data) in [(ids.mid, mid), (ids.transport_sequence, Some(&number)), (ids.audio_level, Some(level))] {
+        for (id, data) in [
+            (ids.mid, mid),
+            (ids.transport_sequence, Some(&number)),
+            (ids.audio_level, Some(level)),
+        ] {
             if let (Some(id), Some(data @ [_, ..])) = (id, data) {
                 block.push(id << 4 | (data.len() - 1) as u8);
                 block.extend_from_slice(data);

@@ -6,6 +6,7 @@ mod closing;
 mod feedback;
 mod first_picture;
 mod forwarding;
+mod group;
 mod header;
 mod repair;
 mod strangers;

@@ -4,13 +4,16 @@
 //! nothing here knows where it came from. The caller passes `now` with each call of [`Forwarder`]
 //! and sends what it finds in the [`Outbox`], in order.
 //!
-//! A packet's way: `srtp` opens it, `room::connection` finds its line, `room::track` tells whether
-//! it is new and keeps video for repair, `room::feed` and `rtp::rewrite` give it its place in the
-//! listener's stream, `srtp` seals it, `evidence` counts it, and `room::awaited` waits for the
-//! listener to confirm it.
+//! A packet's way: `srtp` opens it, `upstream` finds its line and tells whether it is new. In a
+//! paid call (`room`), `room::feed` and `rtp::rewrite` give it its place in the one listener's
+//! stream, `srtp` seals it, `evidence` counts it, and `room::awaited` waits for the listener to
+//! confirm it. In a room of many (`group`), `group::broadcast` gives it a place once for all and
+//! keeps video for repair, and `group::feed` makes each listener's copy in one pass.
 //!
-//! Absent on purpose: clocks, sockets, randomness and money; simulcast, bandwidth estimation and
-//! rooms of more than two.
+//! What goes out is written once, straight behind what went before in the [`Outbox`]: header from
+//! `rtp::template`, payload and tag from the cipher.
+//!
+//! Absent on purpose: clocks, sockets, randomness and money; simulcast and bandwidth estimation.
 #![forbid(unsafe_code)]
 
 mod codec;

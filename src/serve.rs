@@ -97,8 +97,8 @@ impl Process {
         let at = signaling.local_addr();
         let needs = self.meter_needs(&config, true)?;
         let Some(store) = open_stores(&needs).await? else { return Ok(()) };
-        let relay = MediaRelay::bind(config.media_relay.clone(), self.clock)?;
-        info!(signaling = %at, media = %relay.local_addr(), "listening");
+        let relay = MediaRelay::bind(config.media_relay.clone(), self.clock, &self.registry)?;
+        info!(signaling = %at, media = %media_addresses(&relay), "listening");
         let (signaling_to_relay, relay_to_signaling) = link::pair();
         let (signaling_to_meter, meter_to_signaling) = link::pair();
         let (relay_to_meter, meter_to_relay) = link::pair();
@@ -138,13 +138,13 @@ impl Process {
 
     async fn serve_relay(self, config: Config) -> Result<(), Box<dyn Error>> {
         let mut lines = self.lines(Part::MediaRelay, &config)?;
-        let relay = MediaRelay::bind(config.media_relay.clone(), self.clock)?;
-        let at = relay.local_addr();
+        let relay = MediaRelay::bind(config.media_relay.clone(), self.clock, &self.registry)?;
+        let at = media_addresses(&relay);
         let (signaling, meter) = lines.of_relay().await?;
         let services =
             vec![Service::start("media relay", |stop| relay.run(signaling, meter, stop))];
         info!(media = %at, "listening");
-        cli::say(&format!("relaying media on udp://{at}"));
+        cli::say(&format!("relaying media on {at}"));
         let outcome = self.run(services).await;
         lines.network.close().await;
         outcome
@@ -258,6 +258,12 @@ async fn open_stores(needs: &Needs<'_>) -> Result<Option<meter::Opened>, Box<dyn
         opened = meter::open(needs) => Ok(Some(opened?)),
         () = stop_words.said() => Ok(None),
     }
+}
+
+/// Where the relay's workers listen.
+fn media_addresses(relay: &MediaRelay) -> String {
+    let addresses: Vec<_> = relay.local_addrs().map(|at| format!("udp://{at}")).collect();
+    addresses.join(", ")
 }
 
 /// The first end that nobody asked for.

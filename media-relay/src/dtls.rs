@@ -24,7 +24,8 @@ const FLIGHT_START_RTO: Duration = Duration::from_millis(250);
 const OUTPUT_BYTES_MAX: usize = 2_048;
 
 /// Our certificate and DTLS settings: one for the process, since making one costs more than a
-/// handshake.
+/// handshake. Clones are the same certificate.
+#[derive(Clone)]
 pub(crate) struct Identity {
     certificate: DtlsCertificate,
     config: Arc<Config>,

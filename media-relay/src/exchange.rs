@@ -24,6 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::{debug, error};
 use units::{CallId, ElapsedMs, MonotonicUs};
 
+mod strangers;
 #[cfg(test)]
 mod tests;
 
@@ -40,7 +41,14 @@ pub(crate) struct Terms {
 
 /// Where the outcome goes.
 pub(crate) trait Sink {
-    fn send(&mut self, to: SocketAddr, datagram: &[u8]);
+    /// Sends the cold path's datagrams, then media: what goes to one leg in its order. `address`
+    /// says where a leg is now, if it is connected.
+    fn send<'a>(
+        &mut self,
+        cold: &'a Outgoing,
+        media: impl Iterator<Item = (LegKey, &'a [u8])>,
+        address: impl Fn(LegKey) -> Option<SocketAddr>,
+    );
     fn tell(&mut self, event: RelayEvent);
     fn report(&mut self, report: MediaReport);
 }
@@ -149,16 +157,14 @@ impl Exchange {
 
     /// Hands out everything that was collected.
     pub(crate) fn flush(&mut self, sink: &mut impl Sink) {
-        for (to, datagram) in self.outgoing.drain(..) {
-            sink.send(to, &datagram);
+        let address = |key: LegKey| {
+            let seat = self.rooms.get(&key.call)?.seat(key.side);
+            self.legs.get(seat.connected?)?.ice().selected()
+        };
+        if !(self.outgoing.is_empty() && self.outbox.is_empty()) {
+            sink.send(&self.outgoing, self.outbox.datagrams(), address);
         }
-        for (key, datagram) in self.outbox.datagrams() {
-            let seat = self.rooms.get(&key.call).map(|room| room.seat(key.side));
-            let leg = seat.and_then(|seat| self.legs.get(seat.connected?));
-            if let Some(to) = leg.and_then(|leg| leg.ice().selected()) {
-                sink.send(to, datagram);
-            }
-        }
+        self.outgoing.clear();
         let events = self.outbox.events().to_vec();
         self.outbox.clear();
         for event in events {

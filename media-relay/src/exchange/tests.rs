@@ -33,8 +33,14 @@ struct Heard {
 }
 
 impl Sink for Heard {
-    fn send(&mut self, to: SocketAddr, datagram: &[u8]) {
-        self.sent.push((to, datagram.to_vec()));
+    fn send<'a>(
+        &mut self,
+        cold: &'a Outgoing,
+        media: impl Iterator<Item = (LegKey, &'a [u8])>,
+        address: impl Fn(LegKey) -> Option<SocketAddr>,
+    ) {
+        let media = media.filter_map(|(key, datagram)| Some((address(key)?, datagram.to_vec())));
+        self.sent.extend(cold.iter().cloned().chain(media));
     }
 
     fn tell(&mut self, event: RelayEvent) {

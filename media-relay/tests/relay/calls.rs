@@ -1,6 +1,7 @@
 //! Whole calls: two clients of another WebRTC stack through the relay, over real UDP.
 
-use crate::scene::{Nat, Peer, Picture, Stage};
+use super::config;
+use crate::scene::{Nat, Peer, Picture, Stage, relay_of};
 use media_relay::Config;
 use protocol::client::Party;
 use protocol::service::{Carried, OfferRefusal, RelayCommand, RelayEvent};
@@ -12,7 +13,7 @@ const AMPLE_MS: u64 = 3_600_000;
 #[tokio::test]
 async fn a_call_carries_audio_and_video_both_ways_and_is_proven() {
     for picture in [Picture::Vp8, Picture::H264, Picture::None] {
-        let mut stage = Stage::new(Config::default());
+        let mut stage = Stage::new(config());
         let call = stage.open(AMPLE_MS);
         let mut fan = stage.join(call, Party::Fan, picture).await;
         let mut host = stage.join(call, Party::Host, picture).await;
@@ -40,7 +41,7 @@ async fn a_call_carries_audio_and_video_both_ways_and_is_proven() {
 
 #[tokio::test]
 async fn the_limit_cuts_at_the_exact_millisecond_and_a_new_one_lets_it_go_on() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(1_234);
     let mut fan = stage.join(call, Party::Fan, Picture::Vp8).await;
     let mut host = stage.join(call, Party::Host, Picture::Vp8).await;
@@ -63,7 +64,7 @@ async fn the_limit_cuts_at_the_exact_millisecond_and_a_new_one_lets_it_go_on() {
 
 #[tokio::test]
 async fn after_the_cut_nothing_reaches_either_side() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(500);
     let mut fan = stage.join(call, Party::Fan, Picture::None).await;
     let mut host = stage.join(call, Party::Host, Picture::None).await;
@@ -80,7 +81,7 @@ async fn after_the_cut_nothing_reaches_either_side() {
 
 #[tokio::test]
 async fn a_certificate_that_was_not_offered_never_connects() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(AMPLE_MS);
     let (peer, offer) = Peer::new(stage.clock, Picture::None).await;
     let start = offer.find("a=fingerprint:sha-256 ").expect("a fingerprint") + 22;
@@ -99,7 +100,7 @@ async fn a_certificate_that_was_not_offered_never_connects() {
 
 #[tokio::test]
 async fn an_abandoned_join_is_forgotten_and_makes_room() {
-    let config = Config { legs_max: 1, join_timeout_ms: 300, ..Config::default() };
+    let config = Config { legs_max: 1, join_timeout_ms: 300, ..config() };
     let mut stage = Stage::new(config);
     let call = stage.open(AMPLE_MS);
     let (_fan, offer) = Peer::new(stage.clock, Picture::None).await;
@@ -115,7 +116,7 @@ async fn an_abandoned_join_is_forgotten_and_makes_room() {
 
 #[tokio::test]
 async fn offers_that_cannot_be_answered_are_refused_by_name() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(AMPLE_MS);
     let (_peer, vp8) = Peer::new(stage.clock, Picture::Vp8).await;
     let (_peer, h264) = Peer::new(stage.clock, Picture::H264).await;
@@ -135,7 +136,7 @@ async fn offers_that_cannot_be_answered_are_refused_by_name() {
 
 #[tokio::test]
 async fn closing_a_room_that_is_not_there_reports_zero() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = service_kit::entropy::call_id();
     let last = stage.close(call).await;
     assert_eq!((last.to_fan, last.to_host), (Carried::default(), Carried::default()));
@@ -144,7 +145,7 @@ async fn closing_a_room_that_is_not_there_reports_zero() {
 
 #[tokio::test]
 async fn a_side_that_says_goodbye_is_gone_at_once() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(AMPLE_MS);
     let mut fan = stage.join(call, Party::Fan, Picture::Vp8).await;
     let host = stage.join(call, Party::Host, Picture::Vp8).await;
@@ -159,7 +160,7 @@ async fn a_side_that_says_goodbye_is_gone_at_once() {
 
 #[tokio::test]
 async fn a_side_that_rejoins_goes_on_where_it_was() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(AMPLE_MS);
     let mut earlier = stage.join(call, Party::Fan, Picture::Vp8).await;
     let mut host = stage.join(call, Party::Host, Picture::Vp8).await;
@@ -183,7 +184,7 @@ async fn a_side_that_rejoins_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn calls_do_not_touch_each_other() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let (one, other) = (stage.open(AMPLE_MS), stage.open(AMPLE_MS));
     let mut one_fan = stage.join(one, Party::Fan, Picture::None).await;
     let mut other_fan = stage.join(other, Party::Fan, Picture::None).await;
@@ -198,7 +199,7 @@ async fn calls_do_not_touch_each_other() {
 
 #[tokio::test]
 async fn a_repeated_opening_changes_nothing() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(AMPLE_MS);
     let mut fan = stage.join(call, Party::Fan, Picture::None).await;
     let _host = stage.join(call, Party::Host, Picture::None).await;
@@ -210,14 +211,15 @@ async fn a_repeated_opening_changes_nothing() {
 
 #[tokio::test]
 async fn a_client_whose_address_changes_is_followed() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(AMPLE_MS);
     let _host = stage.join(call, Party::Host, Picture::None).await;
-    let nat = Nat::new(stage.relay).await;
     let (peer, offer) = Peer::new(stage.clock, Picture::None).await;
     let answer = stage.admit(call, Party::Fan, &offer).await.unwrap();
+    let relay = relay_of(&answer);
+    let nat = Nat::new(relay).await;
     let port = |address: std::net::SocketAddr| format!("127.0.0.1 {} typ host", address.port());
-    let mut fan = peer.run(&answer.replace(&port(stage.relay), &port(nat.inside)));
+    let mut fan = peer.run(&answer.replace(&port(relay), &port(nat.inside)));
     fan.sees_more(25, 0).await;
     let before = stage.report(|report| report.to_host.packets > 0).await;
     nat.rebind().await;
@@ -231,7 +233,7 @@ async fn a_client_whose_address_changes_is_followed() {
 async fn a_relay_that_stops_and_a_signaling_that_restarted_have_every_room_report_for_the_last_time()
  {
     for stops in [true, false] {
-        let mut stage = Stage::new(Config::default());
+        let mut stage = Stage::new(config());
         let call = stage.open(AMPLE_MS);
         let mut fan = stage.join(call, Party::Fan, Picture::None).await;
         let _host = stage.join(call, Party::Host, Picture::None).await;

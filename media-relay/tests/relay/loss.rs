@@ -1,7 +1,7 @@
 //! What is lost on either way is repaired, and what can't be is not held against the call.
 
+use super::config;
 use crate::scene::{Picture, Stage, Trouble};
-use media_relay::Config;
 use protocol::client::Party;
 use protocol::service::RelayEvent;
 use std::num::NonZeroU64;
@@ -14,7 +14,7 @@ const EVERY: NonZeroU64 = NonZeroU64::new(20).unwrap();
 
 #[tokio::test]
 async fn what_is_lost_on_the_way_to_a_listener_is_repeated_and_bridged() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(AMPLE_MS);
     let trouble = Trouble::LosesIncoming(EVERY);
     let mut fan = stage.join_in(trouble, call, Party::Fan, Picture::Vp8).await;
@@ -36,7 +36,7 @@ async fn what_is_lost_on_the_way_to_a_listener_is_repeated_and_bridged() {
 
 #[tokio::test]
 async fn what_a_publisher_loses_on_its_way_is_asked_for_and_reaches_the_listener() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(AMPLE_MS);
     let mut fan = stage.join(call, Party::Fan, Picture::H264).await;
     let trouble = Trouble::LosesOutgoing(EVERY);
@@ -51,7 +51,7 @@ async fn what_a_publisher_loses_on_its_way_is_asked_for_and_reaches_the_listener
 
 #[tokio::test]
 async fn a_listener_whose_keys_come_late_still_gets_its_first_picture() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(AMPLE_MS);
     let mut host = stage.join(call, Party::Host, Picture::Vp8).await;
     // The host's one unasked key frame is gone before anyone listens.

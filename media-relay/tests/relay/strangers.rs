@@ -1,8 +1,8 @@
 //! What strangers send to the port while a call goes on.
 
-use crate::scene::{Peer, Picture, Stage};
+use super::config;
+use crate::scene::{Peer, Picture, Stage, relay_of};
 use is::stun::{StunMessage, TransId};
-use media_relay::Config;
 use protocol::client::Party;
 use service_kit::entropy;
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ async fn throw(socket: &UdpSocket, relay: SocketAddr, datagram: &[u8]) {
 
 #[tokio::test]
 async fn garbage_and_forgeries_get_no_answer_and_change_nothing() {
-    let mut stage = Stage::new(Config::default());
+    let mut stage = Stage::new(config());
     let call = stage.open(3_600_000);
     let (peer, offer) = Peer::new(stage.clock, Picture::Vp8).await;
     let answer = stage.admit(call, Party::Fan, &offer).await.unwrap();
@@ -57,19 +57,19 @@ async fn garbage_and_forgeries_get_no_answer_and_change_nothing() {
 
     let (ours, theirs) = (attribute(&answer, "ice-ufrag"), attribute(&offer, "ice-ufrag"));
     let named = format!("{ours}:{theirs}");
-    let socket = stranger().await;
+    let (socket, relay) = (stranger().await, relay_of(&answer));
     for round in 0..200 {
         let mut noise = entropy::bytes::<96>();
         noise[0] = entropy::bytes::<1>()[0];
-        throw(&socket, stage.relay, &noise[..round % 97]).await;
-        throw(&socket, stage.relay, &check(&named, "not the password, though long")).await;
-        throw(&socket, stage.relay, &check("nobody:here", "whatever password it may be")).await;
-        throw(&socket, stage.relay, &client_hello()).await;
+        throw(&socket, relay, &noise[..round % 97]).await;
+        throw(&socket, relay, &check(&named, "not the password, though long")).await;
+        throw(&socket, relay, &check("nobody:here", "whatever password it may be")).await;
+        throw(&socket, relay, &client_hello()).await;
         // RTP and RTCP headers.
         noise[..2].copy_from_slice(&[0x80, 111]);
-        throw(&socket, stage.relay, &noise).await;
+        throw(&socket, relay, &noise).await;
         noise[..2].copy_from_slice(&[0x80, 201]);
-        throw(&socket, stage.relay, &noise).await;
+        throw(&socket, relay, &noise).await;
     }
     fan.sees_more(50, 5).await;
     host.sees_more(50, 5).await;
@@ -77,5 +77,43 @@ async fn garbage_and_forgeries_get_no_answer_and_change_nothing() {
     assert!(socket.try_recv_from(&mut buffer).is_err(), "an answer to a stranger");
     let report = stage.report(|report| report.to_fan.proven_ms.0 > 500).await;
     assert_eq!((report.to_fan.lost, report.to_host.lost), (0, 0));
+    let dropped = |reason: &str| {
+        stage.metric(&format!("media_relay_dropped_datagrams_total{{reason=\"{reason}\"}}"))
+    };
+    // The noise is of any kind, so that each count has at least its own.
+    assert!(dropped("unknown_check") >= 200 && dropped("unknown_source") >= 600);
+    assert!(dropped("forged_check") >= 200);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn what_strangers_send_is_counted_by_reason() {
+    let mut stage = Stage::new(config());
+    let call = stage.open(3_600_000);
+    let (_peer, offer) = Peer::new(stage.clock, Picture::None).await;
+    let answer = stage.admit(call, Party::Fan, &offer).await.unwrap();
+    let named = format!("{}:{}", attribute(&answer, "ice-ufrag"), attribute(&offer, "ice-ufrag"));
+    let (socket, relay) = (stranger().await, relay_of(&answer));
+    let mut expected = Vec::new();
+    for (reason, datagrams) in [
+        ("too_long", vec![vec![128; 2_049]]),
+        ("unknown_protocol", vec![vec![], vec![4], vec![19; 100], vec![64], vec![127], vec![192]]),
+        ("unknown_check", vec![vec![0], check("nobody:here", "whatever it may be, long")]),
+        ("forged_check", vec![check(&named, "not the password, though long")]),
+        ("unknown_source", vec![client_hello(), vec![128; 40], vec![191], vec![63]]),
+    ] {
+        for datagram in &datagrams {
+            throw(&socket, relay, datagram).await;
+        }
+        expected.push((reason, datagrams.len() as u64));
+    }
+    // The last of them is counted after the others.
+    let all = expected.iter().map(|(_, count)| count).sum::<u64>();
+    stage.metric_reaches("media_relay_received_datagrams_total", all).await;
+    for (reason, count) in expected {
+        let name = format!("media_relay_dropped_datagrams_total{{reason=\"{reason}\"}}");
+        assert_eq!(stage.metric(&name), count, "{reason}");
+    }
+    assert_eq!(stage.metric("media_relay_sent_datagrams_total"), 0);
     stage.stop().await;
 }

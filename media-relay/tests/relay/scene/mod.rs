@@ -6,8 +6,8 @@ mod stage;
 mod trouble;
 
 pub(crate) use nat::Nat;
-pub(crate) use peer::{Peer, Picture};
-pub(crate) use stage::Stage;
+pub(crate) use peer::{Peer, Picture, Running};
+pub(crate) use stage::{Stage, relay_of};
 pub(crate) use trouble::Trouble;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use super::DEADLINE;
 use super::peer::{Peer, Picture, Running};
 use super::trouble::Trouble;
 use media_relay::{Config, Error, MediaRelay};
+use prometheus::{Registry, TextEncoder};
 use protocol::client::Party;
 use protocol::service::{MediaReport, OfferRefusal, RelayCommand, RelayEvent, RelayLimit};
 use service_kit::link::{Link, pair};
@@ -14,8 +15,8 @@ use tokio::time::timeout;
 use units::{CallId, ElapsedMs};
 
 pub(crate) struct Stage {
-    pub(crate) relay: SocketAddr,
     pub(crate) clock: Clock,
+    registry: Registry,
     signaling: Link<RelayCommand, RelayEvent>,
     meter: Link<RelayLimit, MediaReport>,
     /// Every event received and not yet waited for.
@@ -27,21 +28,30 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(config: Config) -> Self {
+        Self::try_new(config).expect("free ports")
+    }
+
+    /// `None` if a port is taken.
+    pub(crate) fn try_new(config: Config) -> Option<Self> {
         let clock = Clock::start();
-        let relay = MediaRelay::bind(config, clock).unwrap();
+        let registry = Registry::new();
+        let relay = match MediaRelay::bind(config, clock, &registry) {
+            Err(Error::Bind { .. }) => return None,
+            bound => bound.unwrap(),
+        };
         let (signaling, to_signaling) = pair();
         let (meter, to_meter) = pair();
         let (trigger, shutdown) = Shutdown::new();
-        Self {
-            relay: relay.local_addr(),
+        Some(Self {
             clock,
+            registry,
             signaling,
             meter,
             waiting: Vec::new(),
             requests: 0,
             trigger,
             relay_task: tokio::spawn(relay.run(to_signaling, to_meter, shutdown)),
-        }
+        })
     }
 
     pub(crate) fn open(&self, funded_ms: u64) -> CallId {
@@ -153,6 +163,24 @@ impl Stage {
         }
     }
 
+    /// The value of a metric as operators see it; the name with its labels.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let shown = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
+        let mut values =
+            shown.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        values.next().expect(name).parse().unwrap()
+    }
+
+    /// Waits until a metric has at least this value.
+    pub(crate) async fn metric_reaches(&self, name: &str, value: u64) {
+        let reached = async {
+            while self.metric(name) < value {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, reached).await.expect(name);
+    }
+
     /// Closes the room; the last report.
     pub(crate) async fn close(&mut self, call: CallId) -> MediaReport {
         self.send(RelayCommand::CloseRoom { call });
@@ -169,4 +197,12 @@ impl Stage {
         self.trigger.stop();
         timeout(DEADLINE, self.relay_task).await.unwrap().unwrap().unwrap();
     }
+}
+
+/// Where an answer says that the call's worker is.
+pub(crate) fn relay_of(answer: &str) -> SocketAddr {
+    let candidate = answer.lines().find(|line| line.starts_with("a=candidate:")).expect("one");
+    let mut words = candidate.split(' ').skip(4);
+    let (ip, port) = (words.next().unwrap(), words.next().unwrap());
+    SocketAddr::new(ip.parse().unwrap(), port.parse().unwrap())
 }

@@ -25,6 +25,7 @@ use units::ElapsedMs;
 pub struct MediaRelay {
     /// One per worker.
     ports: Vec<Port>,
+    pinned: bool,
     metrics: Metrics,
     clock: Clock,
 }
@@ -72,8 +73,8 @@ impl MediaRelay {
     /// [`Error::Bind`], [`Error::PortsEnd`], [`Error::NothingToAnnounce`], [`Error::Identity`],
     /// [`Error::Metrics`].
     pub fn bind(config: Config, clock: Clock, registry: &Registry) -> Result<Self, Error> {
-        let Config { listen, workers, announce, legs_max, join_timeout_ms, socket_buffer_bytes } =
-            config;
+        let Config { listen, workers, pinned, announce, .. } = config;
+        let Config { legs_max, join_timeout_ms, socket_buffer_bytes, .. } = config;
         if announce.is_empty() && listen.ip().is_unspecified() {
             return Err(Error::NothingToAnnounce(listen));
         }
@@ -97,7 +98,7 @@ impl MediaRelay {
         if let Some(Port { socket, .. }) = ports.first() {
             socket::warn_of_small_buffers(socket, socket_buffer_bytes);
         }
-        Ok(Self { ports, metrics: Metrics::new(registry)?, clock })
+        Ok(Self { ports, pinned, metrics: Metrics::new(registry)?, clock })
     }
 
     /// The bound UDP addresses, one per worker.
@@ -165,9 +166,9 @@ impl MediaRelay {
         self,
         voice: &Voice,
     ) -> Result<(Dispatcher, UnboundedReceiver<Result<(), Error>>), Error> {
-        let Self { ports, metrics, clock } = self;
+        let Self { ports, pinned, metrics, clock } = self;
         let (ended, ends) = unbounded_channel();
-        let cores = cores::places(ports.len());
+        let cores = if pinned { cores::places(ports.len()) } else { vec![None; ports.len()] };
         let mut desks = Vec::with_capacity(ports.len());
         for (port, core) in ports.into_iter().zip(cores) {
             let Port { socket, local: _, exchange } = port;

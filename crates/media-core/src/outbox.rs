@@ -84,22 +84,20 @@ impl Outbox {
         self.events.push(event);
     }
 
-    /// Appends one datagram of `len` bytes, each of which `write` sets. If it returns `None`,
-    /// nothing is sent.
-    pub(crate) fn place<T>(
+    /// Appends one datagram of `len` bytes, each of which `write` sets.
+    pub(crate) fn place(
         &mut self,
         to: impl Into<Address>,
         len: usize,
-        write: impl FnOnce(&mut [u8]) -> Option<T>,
-    ) -> Option<T> {
+        write: impl FnOnce(&mut [u8]),
+    ) {
         let place = self.used..self.used + len;
         if self.bytes.len() < place.end {
             self.bytes.resize(place.end.next_power_of_two(), 0);
         }
-        let written = write(&mut self.bytes[place.clone()])?;
+        write(&mut self.bytes[place.clone()]);
         self.used = place.end;
         self.datagrams.push((to.into(), place));
-        Some(written)
     }
 
     /// Appends one datagram that `write` writes into an empty buffer. If it returns `None`,
@@ -111,12 +109,10 @@ impl Outbox {
     ) -> Option<T> {
         let mut draft = std::mem::take(&mut self.draft);
         draft.clear();
-        let written = write(&mut draft).and_then(|written| {
-            self.place(to, draft.len(), |bytes| {
-                bytes.copy_from_slice(&draft);
-                Some(written)
-            })
-        });
+        let written = write(&mut draft);
+        if written.is_some() {
+            self.place(to, draft.len(), |bytes| bytes.copy_from_slice(&draft));
+        }
         self.draft = draft;
         written
     }

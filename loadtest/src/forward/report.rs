@@ -65,9 +65,9 @@ fn tenths(value: u64) -> String {
     format!("{}.{}", value / 10, value % 10)
 }
 
-/// How often something happened per packet, to three digits.
+/// How often something happened per packet, to three digits; what happened at all is never 0.
 fn per_packet(times: u64, packets: u64) -> String {
-    let thousandths = times * 1_000 / packets.max(1);
+    let thousandths = (times * 1_000).div_ceil(packets.max(1));
     format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000)
 }
 

@@ -82,14 +82,15 @@ impl Feed {
             }
             self.begin(packet, member);
         }
-        let place = self.place(media);
+        let index = media.index.wrapping_sub(self.shift);
+        let claim = member.sealer.claim(self.stream, index).ok()?;
+        let place = Place { index, timestamp: self.timestamp(media.timestamp) };
         let header = self.template.header(media, place, member.next_number);
         let header = header.as_slice();
         let len = header.len() + media.payload.len() + member.sealer.tag_len();
         out.place(member.leg, len, |bytes| {
-            let at = (self.stream, place.index);
-            member.sealer.seal_rtp_to(bytes, at, header, media.payload).ok()
-        })?;
+            member.sealer.seal_rtp_to(bytes, claim, header, media.payload);
+        });
         member.next_number = member.next_number.wrapping_add(self.numbered.into());
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(media.payload.len() as u32);
@@ -105,11 +106,6 @@ impl Feed {
     /// What a timestamp of the broadcast is to the listener.
     pub(super) const fn timestamp(&self, timestamp: u32) -> u32 {
         timestamp.wrapping_add(self.timestamp_offset)
-    }
-
-    const fn place(&self, media: &Media<'_>) -> Place {
-        let index = media.index.wrapping_sub(self.shift);
-        Place { index, timestamp: self.timestamp(media.timestamp) }
     }
 
     /// Begins with a packet: behind all that the line's SSRC has carried with this key, and at the

@@ -9,6 +9,7 @@ use units::MonotonicUs;
 
 /// What is known of a client, apart from what each forwarded packet needs of its feeds.
 #[derive(Debug)]
+#[repr(C, align(64))] // What each packet needs comes first, in two cache lines.
 pub(super) struct Member {
     pub(super) leg: GroupLeg,
     /// The transport-wide number of the next packet.

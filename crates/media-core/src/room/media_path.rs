@@ -79,10 +79,8 @@ fn forward(
     let header = feed.header(media, place, number);
     let header = header.as_slice();
     let len = header.len() + media.payload.len() + sealer.tag_len();
-    out.place(*key, len, |bytes| {
-        let at = (feed.stream(), place.index);
-        sealer.seal_rtp_to(bytes, at, header, media.payload).ok()
-    })?;
+    let claim = sealer.claim(feed.stream(), place.index).ok()?;
+    out.place(*key, len, |bytes| sealer.seal_rtp_to(bytes, claim, header, media.payload));
     let content = feed.content(media, place);
     let mark = (!packet.repaired).then(|| direction.evidence.forward(now, ceiling, content));
     if feed.is_numbered() {

@@ -66,9 +66,13 @@ impl Template {
     /// The header of a packet at `place`.
     pub(crate) fn header(&self, media: &Media<'_>, place: Place, transport: u16) -> HeaderBytes {
         let mut bytes = self.bytes;
-        bytes[1] |= u8::from(media.marker) << 7;
-        bytes[2..4].copy_from_slice(&(place.index as u16).to_be_bytes());
-        bytes[4..8].copy_from_slice(&place.timestamp.to_be_bytes());
+        // Flags, type, sequence number and timestamp in one store: the cipher reads them at once.
+        let [first, second, ..] = bytes;
+        let second = second | u8::from(media.marker) << 7;
+        let head = u64::from(u16::from_be_bytes([first, second])) << 48
+            | u64::from(place.index as u16) << 32
+            | u64::from(place.timestamp);
+        bytes[..8].copy_from_slice(&head.to_be_bytes());
         let at = usize::from(self.transport_at);
         if at > 0 {
             bytes[at..at + 2].copy_from_slice(&transport.to_be_bytes());

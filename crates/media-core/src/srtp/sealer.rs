@@ -10,10 +10,11 @@ const RTCP_INDEX_MAX: u32 = (1 << 31) - 1;
 
 /// The outbound direction of one connection. Its streams are as many as the caller has SSRCs.
 #[derive(Debug)]
+#[repr(C)] // What each RTP packet needs comes first, in as few cache lines as possible.
 pub struct Sealer {
     rtp: Cipher,
-    rtcp: Cipher,
     streams: Vec<(u32, Window)>,
+    rtcp: Cipher,
     /// The last SRTCP index, one sequence for all our SSRCs.
     rtcp_index: u32,
 }
@@ -21,6 +22,14 @@ pub struct Sealer {
 /// One SSRC of a [`Sealer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stream(usize);
+
+/// The right to seal one packet under an index that nothing else was or will be sealed under. It
+/// can't be copied, and sealing uses it up.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    ssrc: u32,
+    index: u64,
+}
 
 impl Sealer {
     pub(super) fn new((rtp, rtcp): (Cipher, Cipher)) -> Self {
@@ -47,26 +56,25 @@ impl Sealer {
         self.rtp.tag_len()
     }
 
-    /// Seals an RTP packet in parts straight to where it goes: `out` has room for header, payload
-    /// and tag, exactly. `header` bears the stream's SSRC and the low 16 bits of `index`.
+    /// Claims an index of a stream.
     ///
     /// # Errors
-    /// [`SrtpError::IndexUsed`] if the index was used, is more than 1,024 below the highest, or so
-    /// far from it that a receiver would take it for another; `out` is then unchanged.
-    pub(crate) fn seal_rtp_to(
-        &mut self,
-        out: &mut [u8],
-        (stream, index): (Stream, u64),
-        header: &[u8],
-        payload: &[u8],
-    ) -> Result<(), SrtpError> {
+    /// [`SrtpError::IndexUsed`] if the index was claimed, is more than 1,024 below the highest, or
+    /// so far from it that a receiver would take it for another.
+    pub(crate) fn claim(&mut self, stream: Stream, index: u64) -> Result<Claim, SrtpError> {
         let (ssrc, window) = &mut self.streams[stream.0];
         if window.estimate(index as u16) != Some(index) || !window.admits(index) {
             return Err(SrtpError::IndexUsed);
         }
         window.admit(index);
-        self.rtp.seal_rtp_to(out, header, payload, *ssrc, index);
-        Ok(())
+        Ok(Claim { ssrc: *ssrc, index })
+    }
+
+    /// Seals an RTP packet in parts straight to where it goes: `out` has room for header, payload
+    /// and tag, exactly. `header` bears the claimed SSRC and the low 16 bits of the index.
+    pub(crate) fn seal_rtp_to(&self, out: &mut [u8], claim: Claim, header: &[u8], payload: &[u8]) {
+        let Claim { ssrc, index } = claim;
+        self.rtp.seal_rtp_to(out, header, payload, ssrc, index);
     }
 
     /// Seals the RTP packet that begins at `start` and ends with `bytes`. A stream's first packet

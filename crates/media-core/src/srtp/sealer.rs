@@ -5,6 +5,9 @@ use super::{SrtpError, rtcp_ssrc};
 use crate::rtp::Header;
 use crate::window::Window;
 
+/// Streams that are kept beside the key.
+const FIRST: usize = 2;
+
 /// The largest SRTCP index (RFC 3711 section 3.2.1).
 const RTCP_INDEX_MAX: u32 = (1 << 31) - 1;
 
@@ -13,7 +16,11 @@ const RTCP_INDEX_MAX: u32 = (1 << 31) - 1;
 #[repr(C)] // What each RTP packet needs comes first, in as few cache lines as possible.
 pub struct Sealer {
     rtp: Cipher,
-    streams: Vec<(u32, Window)>,
+    /// The first two streams: what most listeners have, near the key.
+    first: [(u32, Window); FIRST],
+    /// How many streams there are.
+    len: usize,
+    rest: Vec<(u32, Window)>,
     rtcp: Cipher,
     /// The last SRTCP index, one sequence for all our SSRCs.
     rtcp_index: u32,
@@ -33,22 +40,39 @@ pub(crate) struct Claim {
 
 impl Sealer {
     pub(super) fn new((rtp, rtcp): (Cipher, Cipher)) -> Self {
-        Self { rtp, rtcp, streams: Vec::new(), rtcp_index: 0 }
+        let first = std::array::from_fn(|_| (0, Window::default()));
+        Self { rtp, first, len: 0, rest: Vec::new(), rtcp, rtcp_index: 0 }
     }
 
     /// The highest index used on `ssrc`.
     #[must_use]
     pub fn highest_index(&self, ssrc: u32) -> Option<u64> {
-        self.streams.iter().find(|(of, _)| *of == ssrc).and_then(|(_, window)| window.highest())
+        self.streams().find(|(of, _)| *of == ssrc).and_then(|(_, window)| window.highest())
     }
 
     /// The stream of `ssrc`.
     pub(crate) fn stream(&mut self, ssrc: u32) -> Stream {
-        let known = self.streams.iter().position(|(of, _)| *of == ssrc);
+        let known = self.streams().position(|(of, _)| *of == ssrc);
         Stream(known.unwrap_or_else(|| {
-            self.streams.push((ssrc, Window::default()));
-            self.streams.len() - 1
+            let fresh = (ssrc, Window::default());
+            match self.first.get_mut(self.len) {
+                Some(free) => *free = fresh,
+                None => self.rest.push(fresh),
+            }
+            self.len += 1;
+            self.len - 1
         }))
+    }
+
+    fn streams(&self) -> impl Iterator<Item = &(u32, Window)> {
+        self.first.iter().chain(&self.rest).take(self.len)
+    }
+
+    fn at(&mut self, Stream(at): Stream) -> &mut (u32, Window) {
+        match at.checked_sub(FIRST) {
+            None => &mut self.first[at],
+            Some(at) => &mut self.rest[at],
+        }
     }
 
     /// How much longer a sealed RTP packet is, in bytes.
@@ -62,7 +86,7 @@ impl Sealer {
     /// [`SrtpError::IndexUsed`] if the index was claimed, is more than 1,024 below the highest, or
     /// so far from it that a receiver would take it for another.
     pub(crate) fn claim(&mut self, stream: Stream, index: u64) -> Result<Claim, SrtpError> {
-        let (ssrc, window) = &mut self.streams[stream.0];
+        let (ssrc, window) = self.at(stream);
         if window.estimate(index as u16) != Some(index) || !window.admits(index) {
             return Err(SrtpError::IndexUsed);
         }
@@ -85,8 +109,8 @@ impl Sealer {
     /// 1,024 below the highest; `bytes` is then unchanged.
     pub fn seal_rtp(&mut self, bytes: &mut Vec<u8>, start: usize) -> Result<(), SrtpError> {
         let header = Header::parse(&bytes[start..]).ok_or(SrtpError::Malformed)?;
-        let Stream(at) = self.stream(header.ssrc);
-        let window = &mut self.streams[at].1;
+        let stream = self.stream(header.ssrc);
+        let (_, window) = self.at(stream);
         let index = window
             .estimate(header.sequence)
             .filter(|index| window.admits(*index))
@@ -104,8 +128,7 @@ impl Sealer {
     /// [`SrtpError::Malformed`], or [`SrtpError::IndexUsed`] if the index was **not** used before.
     pub fn reseal_rtp(&mut self, bytes: &mut Vec<u8>, start: usize) -> Result<(), SrtpError> {
         let header = Header::parse(&bytes[start..]).ok_or(SrtpError::Malformed)?;
-        let window =
-            self.streams.iter().find(|(of, _)| *of == header.ssrc).map(|(_, window)| window);
+        let window = self.streams().find(|(of, _)| *of == header.ssrc).map(|(_, window)| window);
         let index = window
             .and_then(|window| {
                 window.estimate(header.sequence).filter(|index| !window.admits(*index))

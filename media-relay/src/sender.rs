@@ -89,11 +89,10 @@ impl Way<'_> {
         self.counts.sent(datagrams.len(), datagrams.iter().map(|datagram| datagram.len()).sum());
     }
 
-    /// A message was refused. If that may be because it is several datagrams, they go one by one.
+    /// A message was not sent. If that may be because it is several datagrams, they go one by one.
     fn failed(&mut self, to: SocketAddr, datagrams: &[IoSlice<'_>], error: &io::Error) {
         let refused = matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL));
-        let too_long = error.raw_os_error() == Some(libc::EMSGSIZE);
-        if datagrams.len() == 1 || !(refused || too_long) {
+        if datagrams.len() == 1 || !refused {
             trace!(%error, "not sent");
             self.counts.unsent(reason(error), datagrams.len() as u64);
             return;
@@ -110,7 +109,7 @@ impl Way<'_> {
         }
         // Anybody can make us send to an address that nothing can be sent to: that alone must not
         // slow down everybody else.
-        if refused && first_went == Some(true) && *self.segments == Segments::Made {
+        if first_went == Some(true) && *self.segments == Segments::Made {
             *self.segments = Segments::Refused;
             warn!(%error, "the system makes no UDP segments, so that each datagram is sent alone");
         }

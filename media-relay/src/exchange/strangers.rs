@@ -17,7 +17,6 @@ impl Exchange {
     ) -> Result<(), Dropped> {
         let kind = datagram.first().copied();
         let answers = self.outgoing.len();
-        self.serving = None;
         self.receive(now, source, datagram);
         // A datagram is served in the name of a call only once its leg is found.
         match (kind, self.serving) {

@@ -231,3 +231,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_index_is_claimed_once_and_only_where_a_receiver_would_know_it() {
+    let mut sealer = pair(SrtpProfile::AeadAes128Gcm).1.sealer;
+    let streams = [5, 6, 7].map(|ssrc| sealer.stream(ssrc));
+    assert_eq!(streams, [5, 6, 7].map(|ssrc| sealer.stream(ssrc)), "each SSRC has one");
+    for stream in streams {
+        for (index, claimed) in [
+            // The first packet has rollover counter 0.
+            (1 << 16, false),
+            (4_096, true),
+            (4_096, false),
+            (4_095, true),
+            (4_095, false),
+            (4_096 + 32_767, true),
+            // As far as half of all sequence numbers is taken for what came before.
+            (4_096 + 32_767 + 32_768, false),
+            (4_096 + 32_767 - 1_024, false),
+            (4_096 + 32_767 - 1_023, true),
+            (4_096 + 2 * 32_767, true),
+            (4_096 + 2 * 32_767 - 5, true),
+        ] {
+            let claim = sealer.claim(stream, index);
+            assert_eq!(claim.is_ok(), claimed, "{index}");
+        }
+    }
+}
+
+#[test]
+fn a_packet_in_parts_is_sealed_as_a_whole_one_is() {
+    for profile in PROFILES {
+        let header = [0x80, 96, 0x10, 0x00, 0, 0, 0, 9, 0, 0, 0, 5];
+        let mut whole = [&header[..], b"payload"].concat();
+        pair(profile).1.sealer.seal_rtp(&mut whole, 0).unwrap();
+        let mut sealer = pair(profile).1.sealer;
+        let stream = sealer.stream(5);
+        let claim = sealer.claim(stream, 0x1000).unwrap();
+        let mut parts = vec![0xff; header.len() + 7 + sealer.tag_len()];
+        sealer.seal_rtp_to(&mut parts, claim, &header, b"payload");
+        assert_eq!(parts, whole);
+    }
+}

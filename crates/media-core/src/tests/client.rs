@@ -73,6 +73,17 @@ pub(super) fn negotiated(seed: u8) -> NegotiatedLeg {
     }
 }
 
+/// A client whose packets bear no transport-wide numbers, so that no report on them ever wakes its
+/// room.
+pub(super) fn unnumbered() -> NegotiatedLeg {
+    let mut leg = negotiated(2);
+    for line in &mut leg.lines {
+        line.extensions.transport_sequence = None;
+        line.transport_cc = false;
+    }
+    leg
+}
+
 impl Client {
     pub(super) fn new(negotiated: NegotiatedLeg) -> Self {
         let srtp =

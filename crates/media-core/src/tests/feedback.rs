@@ -1,7 +1,7 @@
 //! What clients are told about their own packets, and about each other's clocks.
 
 use super::call::Call;
-use super::client::VIDEO;
+use super::client::{VIDEO, negotiated, unnumbered};
 use crate::rtcp;
 use crate::*;
 
@@ -66,4 +66,33 @@ fn a_burst_of_sender_reports_is_passed_on_as_one() {
     call.pass(50);
     call.control(Side::Host, burst);
     assert_eq!(call.fan.reports().len(), 1);
+}
+
+#[test]
+fn arrivals_wait_their_time_whatever_else_is_due() {
+    let mut call = Call::new(60_000);
+    call.pass(990);
+    call.audio(0);
+    let told = |call: &mut Call| {
+        call.host.reports().iter().filter(|report| report.starts_with("arrived")).count()
+    };
+    // The report of each second is due in between.
+    call.pass(49);
+    assert_eq!(told(&mut call), 0);
+    call.pass(1);
+    assert_eq!(told(&mut call), 1);
+}
+
+#[test]
+fn the_last_packet_is_repeated_on_time_though_nothing_else_happens() {
+    let mut call = Call::with(20, negotiated(1), unnumbered());
+    call.audio(0);
+    call.pass(20);
+    call.audio(1);
+    assert_eq!(call.fan.raw.len(), 2);
+    call.pass(99);
+    assert_eq!(call.fan.raw.len(), 2);
+    call.pass(1);
+    assert_eq!(call.fan.raw.len(), 3);
+    assert_eq!(call.fan.raw[1], call.fan.raw[2]);
 }

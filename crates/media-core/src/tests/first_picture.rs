@@ -1,7 +1,7 @@
 //! A listener gets its first key frame even if one was sent before it could open it.
 
 use super::call::Call;
-use super::client::{AUDIO, AUDIO_SSRC, VIDEO, negotiated};
+use super::client::{AUDIO, AUDIO_SSRC, VIDEO, negotiated, unnumbered};
 use crate::rtcp;
 use crate::*;
 
@@ -62,4 +62,17 @@ fn a_key_frame_sent_before_its_listener_had_keys_is_asked_for_again() {
     ] {
         assert_eq!(play(script), asked, "{script}");
     }
+}
+
+#[test]
+fn the_request_for_a_wasted_key_frame_is_repeated_on_time_though_nothing_else_happens() {
+    let mut call = Call::with(60_000, negotiated(1), unnumbered());
+    call.video(0, KEY);
+    let datagram = call.fan.rtp(AUDIO, AUDIO_SSRC, 0, b"hello");
+    call.send(Side::Fan, datagram);
+    assert_eq!(call.host.reports(), ["keyframe b0"]);
+    call.pass(499);
+    assert_eq!(call.host.reports(), [""; 0]);
+    call.pass(1);
+    assert_eq!(call.host.reports(), ["keyframe b0"]);
 }

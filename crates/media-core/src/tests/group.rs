@@ -197,8 +197,11 @@ fn a_listener_that_joins_later_begins_with_a_key_frame_at_its_first_number() {
     }
     assert_eq!(stage.sequences(late, VIDEO), [0, 1, 3, 2]);
     assert_eq!(stage.sequences(1, VIDEO), [0, 1, 2, 3, 5, 4]);
-    // What comes from before its beginning is not for it.
-    stage.video(0, 0, DELTA);
+    // What comes from before its beginning is not for it, whatever it is.
+    stage.audio(0, 68);
+    stage.audio(0, 71);
+    assert_eq!(stage.sequences(late, AUDIO), [1]);
+    stage.video(0, 0, KEY);
     assert_eq!(stage.sequences(late, VIDEO), [0u16; 0]);
 }
 
@@ -294,10 +297,13 @@ fn losses_of_many_listeners_are_repaired_from_one_ring_by_each_ones_numbers() {
         assert_eq!((packet.sequence, packet.timestamp), (4_096, 3 * 960));
         assert_eq!(packet.payload, [&lost.to_be_bytes()[..], DELTA].concat());
         stage.nack(listener, &[lost]);
-        assert_eq!(stage.packets(listener)[0].sequence, 4_097);
+        let again = stage.packets(listener)[0].clone();
+        assert_eq!(again.sequence, 4_097);
+        assert_eq!(again.transport, packet.transport.map(|number| number + 1));
     }
     // What was never sent to it, or is audio, is not repeated.
     stage.nack(late, &[4_095, 4_096 + 900]);
+    assert_eq!(stage.packets(late), []);
     let media = stage.ssrc(late, AUDIO);
     stage.audio(0, 1);
     stage.packets(late);
@@ -361,14 +367,18 @@ fn what_the_publisher_lost_fills_its_gap_for_all() {
     stage.video(0, 1, KEY);
     stage.video(0, 3, DELTA);
     assert!(stage.clients[0].1.reports().contains(&"nack b0 [2]".to_owned()));
+    let late = stage.join(9);
+    stage.hear_all(late, 0);
     let mut header = stage.clients[0].1.header(VIDEO, super::client::RTX_SSRC, 1);
     header.payload_type += 1;
     header.original = Some(2);
-    let datagram = stage.clients[0].1.seal(header, DELTA);
+    let datagram = stage.clients[0].1.seal(header, KEY);
     stage.send(0, datagram);
+    stage.video(0, 4, DELTA);
     for listener in [1, 2] {
-        assert_eq!(stage.sequences(listener, VIDEO), [0, 2, 1]);
+        assert_eq!(stage.sequences(listener, VIDEO), [0, 2, 1, 3]);
     }
+    assert_eq!(stage.packets(late), [], "what follows that key frame is partly gone");
 }
 
 #[test]

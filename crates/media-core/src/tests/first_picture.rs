@@ -66,7 +66,7 @@ fn a_key_frame_sent_before_its_listener_had_keys_is_asked_for_again() {
 
 #[test]
 fn the_request_for_a_wasted_key_frame_is_repeated_on_time_though_nothing_else_happens() {
-    let mut call = Call::with(60_000, negotiated(1), unnumbered());
+    let mut call = Call::with(60_000, unnumbered(), unnumbered());
     call.video(0, KEY);
     let datagram = call.fan.rtp(AUDIO, AUDIO_SSRC, 0, b"hello");
     call.send(Side::Fan, datagram);

@@ -184,6 +184,7 @@ fn a_listener_that_has_reported_is_told_its_lines_no_more() {
 fn a_listener_that_joins_later_begins_with_a_key_frame_at_its_first_number() {
     let mut stage = Stage::with_listeners(1);
     stage.video(0, 1, KEY);
+    stage.audio(0, 66);
     stage.pass(1_000);
     stage.keyframes_asked(0);
     let late = stage.join(9);

@@ -10,4 +10,5 @@ mod redis;
 
 pub use error::Error;
 pub use postgres::Postgres;
+pub use process::{Process, free_port};
 pub use redis::{AppendOnly, Cluster, Engine, Redis, RedisOptions};

@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -24,15 +24,19 @@ const GUARD: &str = r#"read -r _; kill -KILL "$1" 2>/dev/null; sleep 0.2; rm -rf
 
 /// A running server and its guard.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     server: Child,
     guard: Child,
 }
 
 impl Process {
     /// Runs `command` in a process group of its own, so that Ctrl-C at the terminal ends the tests
-    /// first; what it prints goes to [`log_path`] in `folder`.
-    pub(crate) fn spawn(mut command: Command, folder: &Path) -> Result<Self, Error> {
+    /// first; what it prints is added to the file `log` in `folder`. The folder goes away if this
+    /// process dies without dropping it.
+    ///
+    /// # Errors
+    /// [`Error::Run`] if there is no such program, [`Error::File`] without a log.
+    pub fn spawn(mut command: Command, folder: &Path) -> Result<Self, Error> {
         let path = log_path(folder);
         let log = File::options().create(true).append(true).open(&path);
         let log = log.map_err(Error::file(&path))?;
@@ -65,17 +69,18 @@ impl Process {
     }
 
     /// The server's process id.
-    pub(crate) fn id(&self) -> u32 {
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.server.id()
     }
 
     /// Whether it has ended by itself.
-    pub(crate) fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         !matches!(self.server.try_wait(), Ok(None))
     }
 
     /// Ends it at once, without a chance to write anything, and its own children with it.
-    pub(crate) fn kill9(mut self) {
+    pub fn kill9(mut self) {
         let children = children(self.id());
         // It may have ended already: then there is nothing to do.
         let _ = self.server.kill();
@@ -85,13 +90,25 @@ impl Process {
         self.reap();
     }
 
+    /// Asks it to end, by SIGTERM: how it did, or `None` if it had to be killed since it went on
+    /// for longer than `patience`.
+    pub fn terminate(self, patience: Duration) -> Option<ExitStatus> {
+        self.stop(Signal::TERM, patience)
+    }
+
     /// Asks it to end by `signal`; kills it if it has not within `patience`.
-    pub(crate) fn stop(mut self, signal: Signal, patience: Duration) {
+    pub(crate) fn stop(mut self, signal: Signal, patience: Duration) -> Option<ExitStatus> {
         if let Some(id) = pid(self.id()) {
             // It may have ended already.
             let _ = kill_process(id, signal);
         }
-        if wait_until(patience, || self.has_ended()) { self.reap() } else { self.kill9() }
+        if wait_until(patience, || self.has_ended()) {
+            let status = self.server.try_wait().ok().flatten();
+            self.reap();
+            return status;
+        }
+        self.kill9();
+        None
     }
 
     fn reap(&mut self) {
@@ -133,7 +150,10 @@ pub(crate) fn wait_until(patience: Duration, mut done: impl FnMut() -> bool) -> 
 }
 
 /// A loopback port that nobody listens on.
-pub(crate) fn free_port() -> Result<u16, Error> {
+///
+/// # Errors
+/// [`Error::Port`] if there is none.
+pub fn free_port() -> Result<u16, Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::Port)?;
     Ok(listener.local_addr().map_err(Error::Port)?.port())
 }

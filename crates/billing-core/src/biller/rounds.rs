@@ -123,11 +123,17 @@ impl Biller {
     }
 
     fn checkpoint_due(&mut self, now: MonotonicMs, out: &mut Vec<Output>) {
-        if self.checkpointing || now < self.next_checkpoint {
+        if self.checkpointing {
             return;
         }
-        self.next_checkpoint = now + self.settings.checkpoint;
-        let rows: Vec<Checkpoint> = self.calls.values().filter_map(Meter::checkpoint).collect();
+        let rows: Vec<Checkpoint> = if now >= self.next_checkpoint {
+            self.next_checkpoint = now + self.settings.checkpoint;
+            self.calls.values().filter_map(Meter::checkpoint).collect()
+        } else {
+            // Nobody may be left who heard of what a call carried that waits for its last report.
+            let ended = self.ended.iter().filter_map(|call| self.calls.get(call));
+            ended.filter_map(Meter::checkpoint).collect()
+        };
         if !rows.is_empty() {
             self.checkpointing = true;
             self.command(Command::Checkpoint(rows), out);

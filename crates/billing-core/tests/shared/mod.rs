@@ -149,6 +149,19 @@ fn what_happened_while_nobody_held_the_shard_is_billed_by_who_takes_it() {
 }
 
 #[test]
+fn what_an_ended_call_carried_is_durable_before_its_last_report() {
+    let mut world = running();
+    report(&mut world, [1_000, 2_000, 3_000]);
+    world.feed(ended(0, EndReason::Interrupted));
+    world.pass(ElapsedMs(2_000));
+    assert_eq!(world.biller.open_calls(), 1, "the last report is waited for");
+    // Relay and meter are gone, and nobody else has heard of anything.
+    world.restart(settings(ElapsedMs::ZERO, SHARED));
+    world.pass(ElapsedMs(9_000));
+    assert_eq!(world.store.receipts[&call(0)].total(), coins(300_000));
+}
+
+#[test]
 fn calls_whose_takeover_was_not_heard_of_are_told_again() {
     let mut world = running();
     report(&mut world, [3_000]);

@@ -60,15 +60,26 @@ impl Evidence {
         }
     }
 
-    /// Goes on where another meter stopped, `before` after the opening.
-    pub(crate) fn resume(&mut self, proven: Proven, records: u32, before: ElapsedMs) {
+    /// Goes on where another meter stopped, `before` after the opening, with so many records of
+    /// which this was the last.
+    pub(crate) fn resume(
+        &mut self,
+        proven: Proven,
+        (records, last): (u32, Option<EvidenceRecord>),
+        before: ElapsedMs,
+    ) {
         let proven = proven.bounded();
+        if let Some(EvidenceRecord { at, counted, charged, .. }) = last {
+            self.counted = self.counted.merge(counted);
+            self.before = self.before.max(at);
+            self.recorded = Some((self.started_at, counted, charged));
+        }
         let to_fan = Flow { forwarded: proven.media, proven: proven.media, ..Flow::default() };
         let known = Counted { to_fan, video: proven.video, ..Counted::default() };
         self.counted = self.counted.merge(known);
         self.confirmed_at = self.counted.to_fan.forwarded;
         self.next_n = self.next_n.max(records);
-        self.before = before;
+        self.before = self.before.max(before);
     }
 
     /// Another meter stopped: nobody knows how long ago. But there was time for all the media that
@@ -227,7 +238,7 @@ mod tests {
             (vec![(20_500, 5_000), (21_500, 9_600)], false),
         ] {
             let mut evidence = Evidence::starting(MonotonicMs(20_000), false);
-            evidence.resume(Proven::voice(ElapsedMs(5_000)), 5, ElapsedMs(6_000));
+            evidence.resume(Proven::voice(ElapsedMs(5_000)), (5, None), ElapsedMs(6_000));
             evidence.take_over();
             for &(at, proven) in &reports {
                 evidence.count(MonotonicMs(at), counted(proven, proven, 0));
@@ -282,9 +293,27 @@ mod tests {
     }
 
     #[test]
+    fn who_takes_over_writes_on_from_the_last_record() {
+        let last = EvidenceRecord {
+            n: 4,
+            at: ElapsedMs(6_500),
+            counted: counted(5_400, 5_000, 1_000),
+            charged: MicroCoins::new(80_000).unwrap(),
+        };
+        let mut evidence = Evidence::starting(MonotonicMs(20_000), false);
+        evidence.resume(Proven::voice(ElapsedMs(5_000)), (5, Some(last)), ElapsedMs(6_000));
+        // Nothing is new.
+        evidence.record(MonotonicMs(21_000), last.charged, true);
+        assert_eq!(evidence.waiting(), []);
+        evidence.record(MonotonicMs(21_000), MicroCoins::new(90_000).unwrap(), true);
+        let [next] = evidence.waiting() else { panic!("{:?}", evidence.waiting()) };
+        assert_eq!((next.n, next.at.0, next.counted), (5, 7_500, last.counted));
+    }
+
+    #[test]
     fn a_store_that_is_away_keeps_the_records_bounded_and_numbered_without_gaps() {
         let mut evidence = Evidence::starting(MonotonicMs(0), false);
-        evidence.resume(Proven::voice(ElapsedMs(9)), 5, ElapsedMs(7_000));
+        evidence.resume(Proven::voice(ElapsedMs(9)), (5, None), ElapsedMs(7_000));
         for second in 1..=2_000 {
             let at = MonotonicMs(second * 1_000);
             evidence.count(at, counted(at.0, at.0, 0));

@@ -167,7 +167,8 @@ impl Meter {
         self.applied = self.applied.merge(live.proven);
         self.durable = (live.proven, live.charged);
         self.posted = live.proven.media;
-        self.evidence.resume(live.proven, live.records, live.seen_at - live.opened_at);
+        let before = live.seen_at - live.opened_at;
+        self.evidence.resume(live.proven, (live.records, live.last), before);
     }
 
     pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted) {

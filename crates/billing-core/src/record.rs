@@ -102,6 +102,8 @@ pub struct LiveCall {
     pub charged: Coins,
     /// How many evidence records are durable: the `n` of the next one.
     pub records: u32,
+    /// The last of them, where a meter is to go on from it.
+    pub last: Option<EvidenceRecord>,
 }
 
 /// What a call costs by now, in all. The target is its own idempotency key.

@@ -381,13 +381,17 @@ impl Audit {
             return;
         };
         self.done.documents += 1;
-        let same = verify(document, key).is_ok_and(|said| {
-            self.done.keys.insert(said.key);
-            let closing = said.records.len().saturating_sub(evidence.len());
-            let receipt = call.receipt() == Some(said.receipt);
-            receipt && closing <= 1 && said.records.starts_with(evidence)
-        });
-        self.same(Rule::DocumentAgrees, call.live.call, 1, i128::from(same));
+        let id = call.live.call;
+        let Ok(said) = verify(document, key) else {
+            return self.same(Rule::DocumentValid, id, 1, 0);
+        };
+        self.done.keys.insert(said.key);
+        let same_bill = call.receipt() == Some(said.receipt);
+        self.same(Rule::DocumentAgrees, id, 1, i128::from(same_bill));
+        let alike = said.records.iter().zip(evidence).take_while(|(said, kept)| said == kept);
+        let (alike, kept) = (alike.count() as i128, evidence.len() as i128);
+        self.same(Rule::DocumentEvidence, id, kept, alike);
+        self.at_most(Rule::DocumentEvidence, id, kept + 1, said.records.len() as i128);
     }
 
     /// Hosts' months, once all shards are read. Where a call was posted in parts, only the sum over

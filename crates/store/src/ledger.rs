@@ -191,6 +191,12 @@ pub trait Transaction: Send {
         calls: &[CallId],
     ) -> impl Future<Output = Result<Evidence, Error>> + Send;
 
+    /// The last evidence record of each of these calls, if it has any that can be read.
+    fn last_records(
+        &mut self,
+        calls: &[CallId],
+    ) -> impl Future<Output = Result<BTreeMap<CallId, EvidenceRecord>, Error>> + Send;
+
     /// Keeps signed receipts: a call's document never changes.
     fn insert_documents(
         &mut self,

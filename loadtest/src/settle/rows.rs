@@ -39,6 +39,7 @@ pub(super) fn call(n: u64) -> CallRow {
         proven: Proven::ZERO,
         charged: Coins::ZERO,
         records: 0,
+        last: None,
     };
     CallRow { live, posted: Coins::ZERO, settlements: 0, end: None }
 }

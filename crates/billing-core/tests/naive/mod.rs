@@ -90,6 +90,7 @@ impl NaiveStore {
             proven: call.proven,
             charged: both(call.charged),
             records: u32::try_from(call.evidence.len()).unwrap(),
+            last: call.evidence.last().copied(),
         }
     }
 

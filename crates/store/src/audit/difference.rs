@@ -79,8 +79,13 @@ rules! {
     MonthCounted = "month_counted", Coins, "the host's month is not the sum of its calls and gifts";
     /// Each posting belongs to a row that is there.
     PostingKnown = "posting_known", Figures, "postings that belong to nothing";
+    /// A signed document is right in itself and bears the right key's signature.
+    DocumentValid = "document_valid", Figures, "the signed receipt can't be verified";
     /// A call that has ended has the signed document that its receipt and evidence give.
     DocumentAgrees = "document_agrees", Figures, "the signed receipt is not what the ledger says";
+    /// A signed document's records are the call's, and at most a closing one more.
+    DocumentEvidence = "document_evidence", Figures,
+        "the signed receipt's records are not the call's evidence";
     /// A call can be read.
     CallReadable = "call_readable", Figures, "the call can't be read";
 }

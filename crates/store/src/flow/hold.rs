@@ -4,10 +4,10 @@
 //! crash or failure in between, its lease is found by the next renewal and it is taken over again.
 
 use super::Store;
-use crate::{Epoch, Error, Hot, Lease, Ledger, Surplus};
+use crate::{Epoch, Error, Hot, Lease, Ledger, Surplus, Transaction};
 use billing_core::{Held, LiveCall};
 use std::collections::BTreeMap;
-use units::{ElapsedMs, Shard};
+use units::{CallId, ElapsedMs, Shard};
 
 impl<H: Hot, L: Ledger> Store<H, L> {
     /// Prolongs what is held, takes up to `claim` free shards, and takes those over: hot balances
@@ -56,7 +56,9 @@ impl<H: Hot, L: Ledger> Store<H, L> {
                 return Err(error);
             }
         }
-        Ok(live.calls.into_iter().map(|row| row.live).collect())
+        let mut adopted: Vec<LiveCall> = live.calls.into_iter().map(|row| row.live).collect();
+        with_last(&mut self.ledger.snapshot().await?, &mut adopted).await?;
+        Ok(adopted)
     }
 
     /// Gives shards to whoever claims them next.
@@ -67,4 +69,18 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         shards.iter().for_each(|shard| self.lost(*shard));
         self.ledger.release(self.options.meter, shards).await
     }
+}
+
+/// Fills in what a meter goes on from.
+pub(super) async fn with_last(
+    tx: &mut impl Transaction,
+    calls: &mut [LiveCall],
+) -> Result<(), Error> {
+    let written = calls.iter().filter(|live| live.records > 0);
+    let ids: Vec<CallId> = written.map(|live| live.call).collect();
+    if !ids.is_empty() {
+        let last = tx.last_records(&ids).await?;
+        calls.iter_mut().for_each(|live| live.last = last.get(&live.call).copied());
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Safe to repeat: the row is found by the call's id. A crash between the two leaves a row without
 //! a slot, which the next opening, the first debit or the next owner restores.
 
+use super::hold::with_last;
 use super::restore::Live;
 use super::{Store, months};
 use crate::{CallRow, Error, Hot, Ledger, Surplus, Transaction, WalletRow};
@@ -20,7 +21,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         let funds = self.funds(&open.terms.fan).await?;
         let mut tx = self.ledger.begin().await?;
         tx.fence(&[(lease.shard, lease.epoch)]).await.map_err(|error| self.noted(error))?;
-        let live = match tx.calls(&[open.call]).await?.pop() {
+        let mut live = match tx.calls(&[open.call]).await?.pop() {
             Some(row) if !same_terms(&row.live.terms, &open.terms) => {
                 return Ok(Opening::OtherTerms);
             }
@@ -52,6 +53,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
                 live
             }
         };
+        with_last(&mut tx, std::slice::from_mut(&mut live)).await?;
         let fan = BTreeSet::from([open.terms.fan.clone()]);
         let wallet = Live::of_users(&mut tx, &fan).await?;
         tx.commit().await?;
@@ -76,5 +78,6 @@ fn new_call(open: &OpenCall) -> LiveCall {
         proven: Proven::ZERO,
         charged: Coins::ZERO,
         records: 0,
+        last: None,
     }
 }

@@ -256,6 +256,17 @@ impl Transaction for MemoryTx {
         Ok(evidence)
     }
 
+    async fn last_records(
+        &mut self,
+        calls: &[CallId],
+    ) -> Result<BTreeMap<CallId, EvidenceRecord>, Error> {
+        let last = |call: &CallId| {
+            let mut records = self.books.evidence.range((*call, 0)..=(*call, u32::MAX));
+            records.next_back().map(|(_, record)| (*call, *record))
+        };
+        Ok(calls.iter().filter_map(last).collect())
+    }
+
     async fn insert_documents(&mut self, documents: &[(CallId, String)]) -> Result<(), Error> {
         for (call, document) in documents {
             self.put(|books| &mut books.documents, *call, document.clone());

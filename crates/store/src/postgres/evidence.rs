@@ -97,6 +97,29 @@ pub(super) async fn read(tx: &mut PgConnection, calls: &[CallId]) -> Result<Evid
     Ok(records.into_iter().map(|(call, records)| (call, records.into_values().collect())).collect())
 }
 
+/// What can't be read is logged and left out, so that it holds up no others.
+pub(super) async fn read_last(
+    tx: &mut PgConnection,
+    calls: &[CallId],
+) -> Result<BTreeMap<CallId, EvidenceRecord>, Error> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT ON (call_id) call_id, records FROM evidence WHERE call_id = ANY($1)
+         ORDER BY call_id, first_n DESC",
+    )
+    .bind(calls.iter().map(|call| call.0).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await?;
+    let mut last = BTreeMap::new();
+    for row in &rows {
+        let (call, bytes) = (CallId(row.uuid("call_id")?), sqlx::Row::try_get(row, "records")?);
+        match unpack(bytes) {
+            Ok(records) => last.extend(records.last().map(|record| (call, *record))),
+            Err(error) => tracing::error!(%call, %error, "this call's evidence can't be read"),
+        }
+    }
+    Ok(last)
+}
+
 pub(super) async fn insert_documents(
     tx: &mut PgConnection,
     documents: &[(CallId, String)],

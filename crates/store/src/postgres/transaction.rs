@@ -5,9 +5,10 @@ use crate::ledger::{
     CallRow, CreditRow, Evidence, HostMonth, ShardRows, SpendRow, Transaction, WalletRow,
 };
 use crate::{Epoch, Error};
-use billing_core::{Change, Checkpoint, Posting};
+use billing_core::{Change, Checkpoint, EvidenceRecord, Posting};
 use sqlx::Postgres as Driver;
 use sqlx::postgres::PgConnection;
+use std::collections::BTreeMap;
 use units::{CallId, Coins, Shard, SpendId, UnixMs, UserId};
 
 /// A transaction of a [`Postgres`](super::Postgres) ledger.
@@ -82,6 +83,13 @@ impl Transaction for PostgresTx {
 
     async fn evidence(&mut self, calls: &[CallId]) -> Result<Evidence, Error> {
         evidence::read(self.db(), calls).await
+    }
+
+    async fn last_records(
+        &mut self,
+        calls: &[CallId],
+    ) -> Result<BTreeMap<CallId, EvidenceRecord>, Error> {
+        evidence::read_last(self.db(), calls).await
     }
 
     async fn insert_documents(&mut self, documents: &[(CallId, String)]) -> Result<(), Error> {

@@ -191,6 +191,7 @@ pub(super) fn call(row: &SqliteRow) -> Result<CallRow, Error> {
         proven: Proven { media: row.ms("media_ms")?, video: row.ms("video_ms")? },
         charged: row.coins("charged_paid", "charged_promo")?,
         records: row.count("evidence_n")?,
+        last: None,
     };
     Ok(CallRow {
         live,

@@ -65,6 +65,30 @@ pub(super) async fn read(tx: &mut SqliteConnection, calls: &[CallId]) -> Result<
     Ok(records.into_iter().map(|(call, records)| (call, records.into_values().collect())).collect())
 }
 
+/// What can't be read is logged and left out, so that it holds up no others.
+pub(super) async fn read_last(
+    tx: &mut SqliteConnection,
+    calls: &[CallId],
+) -> Result<BTreeMap<CallId, EvidenceRecord>, Error> {
+    let rows = sqlx::query(
+        // Beside a maximum, the other columns are those of its row.
+        "SELECT call_id, records, max(first_n) FROM json_each(?1) AS key
+         CROSS JOIN evidence ON call_id = unhex(key.value) GROUP BY call_id",
+    )
+    .bind(json(calls.iter().map(|call| hex(call.0))))
+    .fetch_all(tx)
+    .await?;
+    let mut last = BTreeMap::new();
+    for row in &rows {
+        let (call, bytes) = (CallId(row.uuid("call_id")?), sqlx::Row::try_get(row, "records")?);
+        match unpack(bytes) {
+            Ok(records) => last.extend(records.last().map(|record| (call, *record))),
+            Err(error) => tracing::error!(%call, %error, "this call's evidence can't be read"),
+        }
+    }
+    Ok(last)
+}
+
 pub(super) async fn insert_documents(
     tx: &mut SqliteConnection,
     documents: &[(CallId, String)],

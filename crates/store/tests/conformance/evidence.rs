@@ -11,7 +11,8 @@ use store::{Hot, Ledger, Options, Rule, Sign, Transaction};
 use units::{Coins, ElapsedMs, ShareBps, UnixMs};
 
 /// A record a second of call 0, by its price.
-fn second(n: u32) -> EvidenceRecord {
+/// What was recorded after so many seconds of a call.
+pub(crate) fn second(n: u32) -> EvidenceRecord {
     let at = ElapsedMs(u64::from(n + 1) * 1_000);
     let to_fan = Flow { forwarded: at, proven: at, ..Flow::default() };
     let charged = Plan::new(terms(0).tariff).charge(Proven::voice(at));
@@ -95,7 +96,7 @@ pub(crate) async fn a_signed_receipt_is_written_once<H: Hot, L: Ledger>(pair: Pa
     agree(&store).await;
     let other = SigningKey::from_seed(&[8; 32]).public();
     let found = store::audit(&pair.ledger, Some(other), |_, _| ()).await.unwrap().differences;
-    assert_eq!(found.iter().map(|each| each.rule).collect::<Vec<_>>(), [Rule::DocumentAgrees]);
+    assert_eq!(found.iter().map(|each| each.rule).collect::<Vec<_>>(), [Rule::DocumentValid]);
 }
 
 pub(crate) async fn one_machine_is_durable_with_every_tick<H: Hot, L: Ledger>(pair: Pair<H, L>) {

@@ -1,6 +1,7 @@
 //! The rules of shards and their owners.
 
 use crate::books::*;
+use crate::evidence;
 use billing_core::{Settled, Spending};
 use store::{Error, Hot, Ledger, Options};
 use units::{MicroCoins, Shard, UnixMs};
@@ -86,7 +87,9 @@ pub(crate) async fn a_later_owner_goes_on_where_the_ledger_is<H: Hot, L: Ledger>
     let first = pair.holding().await;
     first.credit(&credit("a", 0, "5")).await.unwrap();
     first.open_call(&open(0, "0")).await.unwrap();
-    checkpoint(&first, 0, 30_000, Vec::new()).await;
+    for (media_ms, records) in [(12_000, 0..12), (30_000, 12..30)] {
+        checkpoint(&first, 0, media_ms, records.map(evidence::second).collect()).await;
+    }
     tick(&first, 0, 90_000).await;
     assert_eq!(first.funds(&user(0)).await.unwrap(), coins("3.5"));
     first.release(&Shard::all().collect::<Vec<_>>()).await.unwrap();
@@ -94,6 +97,7 @@ pub(crate) async fn a_later_owner_goes_on_where_the_ledger_is<H: Hot, L: Ledger>
     let held = second.hold(1_024, TTL).await.unwrap();
     let [live] = &held.adopted[..] else { panic!("{held:?}") };
     assert_eq!((live.charged, live.proven), (kinds("0.5+0"), target(0, 30_000).proven));
+    assert_eq!((live.records, live.last), (30, Some(evidence::second(29))));
     assert_eq!(second.funds(&user(0)).await.unwrap(), coins("4.5"));
     assert_eq!(second.hold(1_024, TTL).await.unwrap().adopted, []);
     let settled = settle(&second, settlement(0, 0)).await;

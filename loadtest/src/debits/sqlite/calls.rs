@@ -69,6 +69,7 @@ fn row(n: u32) -> CallRow {
         proven: Proven::ZERO,
         charged: Coins::ZERO,
         records: 0,
+        last: None,
     })
 }
 

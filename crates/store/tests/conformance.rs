@@ -15,6 +15,8 @@ mod owners;
 
 #[path = "conformance/sequences.rs"]
 mod sequences;
+#[path = "conformance/servers.rs"]
+mod servers;
 
 use books::Pair;
 

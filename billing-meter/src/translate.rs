@@ -7,7 +7,7 @@ use billing_core::{
 use protocol::ErrorCode;
 use protocol::client::{self, CallCredit, CreditPayer, CreditReason};
 use protocol::service::{
-    self, Carried, MediaReport, MeterCommand, MeterEvent, QuoteFacts, RelayLimit,
+    self, CallTerms, Carried, MediaReport, MeterCommand, MeterEvent, QuoteFacts, RelayLimit,
 };
 use units::UnixMs;
 
@@ -25,7 +25,8 @@ pub(crate) enum Outgoing {
 pub(crate) fn command(command: MeterCommand, at: UnixMs) -> Option<Input> {
     Some(match command {
         MeterCommand::Quote { request, terms } => {
-            Input::QuoteAsked { request, fan: terms.fan, medium: terms.medium, rates: terms.rates }
+            let CallTerms { fan, host, medium, rates } = terms;
+            Input::QuoteAsked { request, fan, host, medium, rates }
         }
         MeterCommand::Open { call, terms } => Input::OpenAsked {
             call,

@@ -7,12 +7,12 @@ use crate::{
     Applied, Change, Checkpoint, Credit, Crediting, LiveCall, OpenCall, Opening, Settled,
     Settlement, Spend, Spending, Target,
 };
-use units::{CallId, ElapsedMs, MicroCoins, Rates, Shard, UserId};
+use units::{CallId, ElapsedMs, MicroCoins, Rates, Shard, ShareBps, UserId};
 
-/// What only the wallet's balance is missing for.
+/// What only the store's word is missing for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    Quote { request: u64, fan: UserId, rates: Rates, picture: bool },
+    Quote { request: u64, fan: UserId, host: UserId, rates: Rates, picture: bool },
     Balance { request: u64, user: UserId },
 }
 
@@ -23,6 +23,15 @@ impl Question {
         match self {
             Self::Quote { fan, .. } => fan,
             Self::Balance { user, .. } => user,
+        }
+    }
+
+    /// Whose share to look up.
+    #[must_use]
+    pub const fn host(&self) -> Option<&UserId> {
+        match self {
+            Self::Quote { host, .. } => Some(host),
+            Self::Balance { .. } => None,
         }
     }
 }
@@ -101,9 +110,11 @@ pub enum Answer {
         call: CallId,
         change: Option<Change>,
     },
+    /// The share that a call to the host would be opened at, if it is the store's to say.
     Read {
         question: Question,
         funds: MicroCoins,
+        host_share: Option<ShareBps>,
     },
     /// How many figures differ that should be the same, by the name of their rule.
     Reconciled(Vec<(&'static str, u64)>),

@@ -10,7 +10,7 @@ use units::{CallId, ElapsedMs, Medium, MicroCoins, Rates, ShareBps, SpendId, Uni
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// Somebody asks what a call would cost.
-    QuoteAsked { request: u64, fan: UserId, medium: Medium, rates: Rates },
+    QuoteAsked { request: u64, fan: UserId, host: UserId, medium: Medium, rates: Rates },
     /// Somebody asks for a balance.
     BalanceAsked { request: u64, user: UserId },
     /// A call is about to start.

@@ -41,7 +41,7 @@ impl PriceBands {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     pub bands: PriceBands,
-    /// The host's part of each coin, until the meter has said so itself in a quote.
+    /// A host's part of each coin, until the meter has said so itself in a quote.
     pub host_share: ShareBps,
     /// How long a host's client rings. Longer keeps the fan waiting and both of them engaged;
     /// shorter misses hosts whose phone is in another room.

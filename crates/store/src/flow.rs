@@ -141,7 +141,7 @@ impl<H: Hot, L: Ledger> Store<H, L> {
             Command::Change { call, fan, change } => {
                 Answer::Changed { call: *call, change: self.change(*call, fan, change).await? }
             }
-            Command::Read(question) => self.answer(question).await?,
+            Command::Read(question) => self.answer(now, question).await?,
             Command::Reconcile => {
                 self.drive_leftovers().await?;
                 Answer::Reconciled(self.reconcile().await?)
@@ -149,9 +149,16 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         })
     }
 
-    async fn answer(&self, question: &Question) -> Result<Answer, Error> {
+    async fn answer(&self, now: UnixMs, question: &Question) -> Result<Answer, Error> {
         let funds = self.funds(question.wallet()).await?;
-        Ok(Answer::Read { question: question.clone(), funds })
+        let host_share = match question.host() {
+            Some(host) => {
+                let mut tx = self.ledger.snapshot().await?;
+                months::share_at(&mut tx, self.options.shares.as_ref(), host, now).await?
+            }
+            None => None,
+        };
+        Ok(Answer::Read { question: question.clone(), funds, host_share })
     }
 
     pub(crate) const fn ledger(&self) -> &L {

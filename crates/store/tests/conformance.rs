@@ -66,6 +66,7 @@ macro_rules! backends {
                 a_signed_receipt_is_written_once
                 one_machine_is_durable_with_every_tick
                 a_higher_tier_is_posted_once_and_locked_by_the_next_call
+                a_gift_is_shared_as_the_month_has_it
             }
             owners {
                 a_shard_has_one_owner_at_a_time

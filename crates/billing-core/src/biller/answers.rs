@@ -8,7 +8,7 @@ use crate::{
     Opening, Output, Plan, Proven, Question, Quote, Refusal, Settled, Spend, Spending, Target,
 };
 use std::collections::BTreeMap;
-use units::{CallId, Coins, ElapsedMs, MicroCoins, MonotonicMs, UserId};
+use units::{CallId, Coins, ElapsedMs, MicroCoins, MonotonicMs, ShareBps, UserId};
 
 impl Biller {
     pub(super) fn answered(&mut self, now: MonotonicMs, answer: Answer, out: &mut Vec<Output>) {
@@ -32,7 +32,9 @@ impl Biller {
             }
             Answer::Spent { request, spend, spending } => self.spent(request, spend, spending, out),
             Answer::Changed { call, change } => self.changed(call, change, out),
-            Answer::Read { question, funds } => out.push(self.reply(question, funds)),
+            Answer::Read { question, funds, host_share } => {
+                out.push(self.reply(question, funds, host_share));
+            }
             Answer::Reconciled(differences) => {
                 self.reconciling = false;
                 out.push(Output::Notice(Notice::Reconciled(differences)));
@@ -247,7 +249,12 @@ impl Biller {
         }
     }
 
-    fn reply(&self, question: Question, funds: MicroCoins) -> Output {
+    fn reply(
+        &self,
+        question: Question,
+        funds: MicroCoins,
+        host_share: Option<ShareBps>,
+    ) -> Output {
         match question {
             Question::Balance { request, user } => {
                 Output::Balance { request, user, balance: funds }
@@ -260,7 +267,7 @@ impl Biller {
                     minimum: self.settings.minimum_funds(rates, medium),
                     balance: funds,
                     lasts: plan.funded(Proven::ZERO, picture, funds),
-                    host_share: self.settings.host_share,
+                    host_share: host_share.unwrap_or(self.settings.host_share),
                 };
                 Output::Quoted { request, quote }
             }

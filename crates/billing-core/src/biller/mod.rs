@@ -113,9 +113,9 @@ impl Biller {
     /// What signaling, the relay, the store and the process say.
     fn told(&mut self, now: MonotonicMs, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::QuoteAsked { request, fan, medium, rates } => {
+            Input::QuoteAsked { request, fan, host, medium, rates } => {
                 let picture = medium == units::Medium::Video;
-                self.ask(request, Question::Quote { request, fan, rates, picture }, out);
+                self.ask(request, Question::Quote { request, fan, host, rates, picture }, out);
             }
             Input::BalanceAsked { request, user } => {
                 self.ask(request, Question::Balance { request, user }, out);

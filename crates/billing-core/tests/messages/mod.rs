@@ -150,7 +150,7 @@ fn askers_are_turned_away_while_the_store_has_too_much_to_do() {
     let said = world.biller.handle(world.now, open(2, rate()));
     assert_eq!(said, [Output::NotOpened { call: call(2), refusal }]);
     let question = Question::Balance { request: 7, user: fan(0) };
-    let answer = Answer::Read { question, funds: coins(5) };
+    let answer = Answer::Read { question, funds: coins(5), host_share: None };
     assert_eq!(asked(&mut world, Input::Answered(answer)), []);
     assert_eq!(asked(&mut world, balance()).len(), 1);
 }

@@ -255,7 +255,7 @@ impl NaiveStore {
             }
             Command::Read(question) => {
                 let funds = coins(self.funds(question.wallet()));
-                Answer::Read { question, funds }
+                Answer::Read { question, funds, host_share: None }
             }
             Command::Reconcile => Answer::Reconciled(Vec::new()),
         }

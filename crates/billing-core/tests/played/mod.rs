@@ -101,6 +101,7 @@ impl Stage {
             ["quote"] => self.world.feed(Input::QuoteAsked {
                 request: 0,
                 fan: "fan".parse().unwrap(),
+                host: "host".parse().unwrap(),
                 medium: Medium::Voice,
                 rates: Rates::flat(self.rate.parse().unwrap()),
             }),

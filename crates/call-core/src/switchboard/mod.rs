@@ -25,7 +25,7 @@ use crate::session::Session;
 use crate::unsettled::Unsettled;
 use crate::words::{AskId, Prices, Refusal, SocketId};
 use std::collections::{BTreeMap, BTreeSet};
-use units::{CallId, MonotonicMs, SessionId, UserId};
+use units::{CallId, MonotonicMs, SessionId, ShareBps, UserId};
 
 /// Sessions, presence and calls.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct Switchboard {
     sockets: BTreeMap<SocketId, SessionId>,
     /// Hosts that take calls, and at what prices. Each of them has a session.
     online: BTreeMap<UserId, Prices>,
+    /// Hosts' shares, as the meter last said in a quote.
+    shares: BTreeMap<UserId, ShareBps>,
     /// Sessions that want to hear of hosts.
     watchers: BTreeSet<SessionId>,
     calls: BTreeMap<CallId, Call>,
@@ -65,6 +67,7 @@ impl Switchboard {
             people: BTreeMap::new(),
             sockets: BTreeMap::new(),
             online: BTreeMap::new(),
+            shares: BTreeMap::new(),
             watchers: BTreeSet::new(),
             calls: BTreeMap::new(),
             engaged: BTreeMap::new(),

@@ -97,8 +97,15 @@ impl Switchboard {
     }
 
     fn quoted(&mut self, now: MonotonicMs, id: AskId, facts: QuoteFacts) {
-        self.rules.host_share = facts.host_share;
         let Some(ask) = self.close_ask(id) else { return };
+        let host = match &ask.purpose {
+            Purpose::Quote(terms) => Some(&terms.host),
+            Purpose::Ring { ring, .. } => Some(&ring.host),
+            Purpose::Balance | Purpose::Offer { .. } => None,
+        };
+        if let Some(host) = host {
+            self.shares.insert(host.clone(), facts.host_share);
+        }
         match ask.purpose {
             Purpose::Quote(terms) => {
                 let rate = terms.rate();

@@ -89,7 +89,7 @@ impl Switchboard {
             resumed,
             grace: self.rules.grace,
             bands: self.rules.bands,
-            host_share: self.rules.host_share,
+            host_share: self.shares.get(&login.user).copied().unwrap_or(self.rules.host_share),
             call: self.call_of(now, &login.user),
         };
         self.send_uncounted(socket, Message::Welcome(Box::new(welcome)));

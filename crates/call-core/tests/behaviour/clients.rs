@@ -102,6 +102,24 @@ fn a_client_that_comes_back_gets_what_it_missed() {
 }
 
 #[test]
+fn a_host_hears_the_share_that_the_meter_named_for_them() {
+    play(&[
+        THERE,
+        "
+        0 asha 1 quote meera voice
+        > meter: quote a1 voice 5.00
+        1 meter quoted a1 10
+        > asha: quote voice 5.00 lasts 60000 re 1
+        2 meera cut
+        3 meera resumes 2
+        > meera2: welcome resumed, earns 7000 of 10000
+        4 asha cut
+        5 asha resumes 2
+        > asha2: welcome resumed",
+    ]);
+}
+
+#[test]
 fn what_has_been_seen_decides_what_is_missed() {
     play(&[
         THERE,

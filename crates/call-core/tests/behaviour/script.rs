@@ -205,7 +205,11 @@ fn message(message: &Message) -> String {
         Message::Welcome(welcome) => {
             let resumed = if welcome.resumed { " resumed" } else { "" };
             let call = welcome.call.as_ref().map(|call| format!(", {}", view(call)));
-            format!("welcome{resumed}{}", call.unwrap_or_default())
+            let share = match welcome.host_share.bps() {
+                10_000 => String::new(),
+                bps => format!(", earns {bps} of 10000"),
+            };
+            format!("welcome{resumed}{}{share}", call.unwrap_or_default())
         }
         Message::Ok => "ok".to_owned(),
         Message::Refused { refusal, detail } => match detail {

@@ -49,6 +49,7 @@ impl World {
                 call_core::Question::Quote(terms) => Input::QuoteAsked {
                     request: ask.0,
                     fan: terms.fan.clone(),
+                    host: terms.host.clone(),
                     medium: terms.medium,
                     rates: terms.rates,
                 },

@@ -8,7 +8,7 @@ use crate::month::month_of;
 use crate::{Error, HostMonth, Transaction};
 use billing_core::{Account, Posting, ShareTiers, month_postings};
 use std::collections::BTreeMap;
-use units::{Coins, MicroCoins, UnixMs, UserId};
+use units::{Coins, MicroCoins, ShareBps, UnixMs, UserId};
 
 /// What one charge brought a host.
 pub(super) struct Step {
@@ -69,14 +69,17 @@ pub(super) async fn write(
     tx.insert_postings(&postings).await
 }
 
-/// What fans spent on a host so far in the month of `at`.
-pub(super) async fn gross(
+/// The share that a host has reached in the month of `at`, where there are tiers.
+pub(super) async fn share_at(
     tx: &mut impl Transaction,
+    tiers: Option<&ShareTiers>,
     host: &UserId,
     at: UnixMs,
-) -> Result<MicroCoins, Error> {
+) -> Result<Option<ShareBps>, Error> {
+    let Some(tiers) = tiers else { return Ok(None) };
     let row = tx.host_months(&[(host.clone(), month_of(at))]).await?.pop();
-    Ok(row.map_or(MicroCoins::ZERO, |row| row.gross))
+    let gross = row.map_or(MicroCoins::ZERO, |row| row.gross);
+    Ok(Some(tiers.share_at(host, gross)))
 }
 
 fn empty((host, month): (UserId, String)) -> HostMonth {

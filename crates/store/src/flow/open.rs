@@ -44,11 +44,9 @@ impl<H: Hot, L: Ledger> Store<H, L> {
                     tx.put_wallets(&[empty]).await?;
                 }
                 let mut live = new_call(open);
-                if let Some(shares) = &self.options.shares {
-                    let host = &open.terms.host;
-                    let gross = months::gross(&mut tx, host, open.at).await?;
-                    live.terms.host_share = shares.share_at(host, gross);
-                }
+                let (shares, host) = (self.options.shares.as_ref(), &open.terms.host);
+                let reached = months::share_at(&mut tx, shares, host, open.at).await?;
+                live.terms.host_share = reached.unwrap_or(open.terms.host_share);
                 tx.insert_call(&CallRow::new(live.clone())).await?;
                 live
             }

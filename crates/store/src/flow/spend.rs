@@ -36,25 +36,32 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         let lease = self.lease(&spend.fan)?;
         let mut tx = self.ledger.begin().await?;
         tx.fence(&[(lease.shard, lease.epoch)]).await.map_err(|error| self.noted(error))?;
-        match tx.spend(spend.id).await? {
+        let locked = match tx.spend(spend.id).await? {
             Some(known) if !same_spend(&known.spend, spend) => return Ok(Spending::OtherSpend),
             Some(SpendRow { outcome: Some(outcome), .. }) => {
                 drop(tx);
                 return self.with_funds(spend, outcome).await;
             }
-            Some(SpendRow { outcome: None, .. }) => {}
+            Some(SpendRow { outcome: None, spend }) => spend,
             None => {
                 if tx.wallets(std::slice::from_ref(&spend.fan)).await?.is_empty() {
                     tx.put_wallets(&[WalletRow::empty(spend.fan.clone())]).await?;
                 }
-                tx.put_spend(&SpendRow { spend: spend.clone(), outcome: None }).await?;
+                let mut locked = spend.clone();
+                if let SpendKind::Gift { host, host_share } = &mut locked.kind {
+                    let shares = self.options.shares.as_ref();
+                    let reached = months::share_at(&mut tx, shares, host, spend.at).await?;
+                    *host_share = reached.unwrap_or(*host_share);
+                }
+                tx.put_spend(&SpendRow { spend: locked.clone(), outcome: None }).await?;
+                locked
             }
-        }
+        };
         let fan = BTreeSet::from([spend.fan.clone()]);
         let live = Live::of_users(&mut tx, &fan).await?;
         tx.commit().await?;
         self.restore(&[lease], &live, Surplus::Keep).await?;
-        let outcome = self.drive(lease, spend, due).await?;
+        let outcome = self.drive(lease, &locked, due).await?;
         self.with_funds(spend, outcome).await
     }
 
@@ -116,8 +123,15 @@ impl<H: Hot, L: Ledger> Store<H, L> {
     }
 }
 
+/// Whether a spending that comes back was asked for as it is written down. Its share is the store's.
 fn same_spend(known: &Spend, asked: &Spend) -> bool {
-    Spend { at: asked.at, ..known.clone() } == *asked
+    let mut known = Spend { at: asked.at, ..known.clone() };
+    if let (SpendKind::Gift { host_share, .. }, SpendKind::Gift { host_share: theirs, .. }) =
+        (&mut known.kind, &asked.kind)
+    {
+        *host_share = *theirs;
+    }
+    known == *asked
 }
 
 /// Writes what came of a spending. What is taken is bounded by what the ledger holds, whatever hot

@@ -3,15 +3,14 @@
 use crate::books::*;
 use billing_core::receipt::{SigningKey, sign};
 use billing_core::{
-    Checkpoint, Counted, EvidenceRecord, Flow, Opening, Plan, Proven, Schedule, ShareTiers, Tier,
-    TierMode,
+    Answer, Checkpoint, Command, Counted, EvidenceRecord, Flow, Opening, Plan, Proven, Question,
+    Schedule, ShareTiers, Spending, Tier, TierMode,
 };
 use std::sync::Arc;
 use store::{Hot, Ledger, Options, Rule, Sign, Transaction};
 use units::{Coins, ElapsedMs, ShareBps, UnixMs};
 
-/// A record a second of call 0, by its price.
-/// What was recorded after so many seconds of a call.
+/// What was recorded after so many seconds of call 0, by its price.
 pub(crate) fn second(n: u32) -> EvidenceRecord {
     let at = ElapsedMs(u64::from(n + 1) * 1_000);
     let to_fan = Flow { forwarded: at, proven: at, ..Flow::default() };
@@ -142,4 +141,27 @@ pub(crate) async fn a_higher_tier_is_posted_once_and_locked_by_the_next_call<H: 
         panic!("there are funds")
     };
     assert_eq!(live.terms.host_share.bps(), 7_000);
+    let rates = terms(0).tariff.rates;
+    let question = Question::Quote { request: 1, fan: user(0), host: host(), rates, picture: false };
+    let quoted = store.carry_out(UnixMs(4), &Command::Read(question)).await.unwrap();
+    let Answer::Read { host_share: Some(share), .. } = quoted else { panic!("{quoted:?}") };
+    assert_eq!(share.bps(), 7_000);
+}
+
+pub(crate) async fn a_gift_is_shared_as_the_month_has_it<H: Hot, L: Ledger>(pair: Pair<H, L>) {
+    let tier = |from, bps| Tier { from: coins(from), host_share: ShareBps::new(bps).unwrap() };
+    let tiers = vec![tier("0", 6_000), tier("1", 7_000)];
+    let shares = ShareTiers::new(Schedule::new(TierMode::Marginal, tiers).unwrap());
+    let store = pair.store(Options { shares: Some(shares), ..Options::new(meter(1)) });
+    store.hold(1_024, TTL).await.unwrap();
+    store.credit(&credit("a", 0, "10")).await.unwrap();
+    // Asked for at half, as the meter has it that knows no tiers.
+    for (id, amount, earned) in [(1, "1", "0.6"), (2, "2", "2"), (2, "2", "2")] {
+        let spending = store.spend(&gift(id, 0, amount)).await.unwrap();
+        assert!(matches!(spending, Spending::Taken { .. }), "{spending:?}");
+        let month = [(host(), "1970-01".to_owned())];
+        let row = pair.ledger.snapshot().await.unwrap().host_months(&month).await.unwrap();
+        assert_eq!((row[0].earned, row[0].adjustments), (coins(earned), 0));
+        agree(&store).await;
+    }
 }

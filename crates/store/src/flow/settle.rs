@@ -37,10 +37,15 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         for settlement in settlements {
             self.lease(&settlement.target.fan)?;
         }
-        let targets = settlements.iter().map(|settlement| apply::debit(&settlement.target));
-        let raised = self.raise(targets.collect()).await?;
+        // As they are now: a shard that is lost while hot balances are waited for must be fenced.
         let fans = settlements.iter().map(|settlement| &settlement.target.fan);
         let held = self.leases(fans);
+        let targets = settlements.iter().map(|settlement| apply::debit(&settlement.target));
+        let raised = self.raise(targets.collect()).await?;
+        for (settlement, raised) in settlements.iter().zip(&raised) {
+            // Without the last debit, the bill would be what the ledger happens to know.
+            raised.ok_or_else(|| Error::NotHeld(Shard::of(&settlement.target.fan)))?;
+        }
         let mut tx = self.ledger.begin().await?;
         tx.fence(&held).await.map_err(|error| self.noted(error))?;
         let mut batch = read(&mut tx, settlements).await?;

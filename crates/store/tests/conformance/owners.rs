@@ -3,6 +3,8 @@
 use crate::books::*;
 use crate::evidence;
 use billing_core::{Settled, Spending};
+use futures::{join, poll};
+use std::pin::pin;
 use store::{Error, Hot, Ledger, Options};
 use units::{MicroCoins, Shard, UnixMs};
 
@@ -127,4 +129,31 @@ pub(crate) async fn what_was_under_way_is_driven_on_by_the_next_owner<H: Hot, L:
     assert_eq!(second.spend(&gift(2, 0, "9")).await.unwrap(), Spending::NoFunds);
     assert_eq!(second.spend(&chargeback(3, 0, "4")).await.unwrap(), taken("3+0"));
     agree(&second).await;
+}
+
+/// Hot balances are away while a bill is made, and meanwhile the leases end.
+#[tokio::test]
+async fn a_bill_that_waits_while_its_shard_is_lost_is_not_made() {
+    let (pair, ()) = Pair::memory().await;
+    let first = pair.holding().await;
+    first.credit(&credit("a", 0, "5")).await.unwrap();
+    first.open_call(&open(0, "0")).await.unwrap();
+    checkpoint(&first, 0, 30_000, Vec::new()).await;
+    pair.hot.fall_back(pair.hot.snapshot());
+    let others = pair.ledger.begin().await.unwrap();
+    let bill = [settlement(0, 90_000)];
+    let mut billed = pin!(first.settle(&bill));
+    assert!(poll!(billed.as_mut()).is_pending(), "it looks into the ledger");
+    let all: Vec<Shard> = Shard::all().collect();
+    let mut released = pin!(first.release(&all));
+    assert!(poll!(released.as_mut()).is_pending(), "here they are lost, there not yet");
+    drop(others);
+    let (billed, released) = join!(billed, released);
+    released.unwrap();
+    assert!(matches!(billed, Err(Error::NotHeld(_))), "{billed:?}");
+    let second = pair.store(Options::new(meter(2)));
+    second.hold(1_024, TTL).await.unwrap();
+    let settled = settle(&second, settlement(0, 90_000)).await;
+    let Settled::Final { receipt, .. } = settled else { panic!("{settled:?}") };
+    assert_eq!(receipt.charged, kinds("1.5+0"));
 }

@@ -1,8 +1,8 @@
 //! Between the wire's types and the biller's. The only bridge.
 
 use billing_core::{
-    Command, Counted, Credit, CreditKind, EndReason, Flow, Input, Notice, Output, Payer, Receipt,
-    RefundReason, Refusal, RuleCredit,
+    Command, Counted, Credit, CreditKind, EndReason, Flow, Input, Notice, Output, Payer, Proven,
+    Receipt, RefundReason, Refusal, RuleCredit,
 };
 use protocol::ErrorCode;
 use protocol::client::{self, CallCredit, CreditPayer, CreditReason};
@@ -36,8 +36,9 @@ pub(crate) fn command(command: MeterCommand, at: UnixMs) -> Option<Input> {
             rates: terms.rates,
             at,
         },
-        MeterCommand::End { call, fan, reason } => {
-            Input::Ended { call, fan, reason: reason_in(reason), at }
+        MeterCommand::End { call, fan, reason, proven_ms, video_ms } => {
+            let told = Proven { media: proven_ms, video: video_ms };
+            Input::Ended { call, fan, reason: reason_in(reason), told, at }
         }
         MeterCommand::EndAll => Input::AllEnded { at },
         MeterCommand::Balance { request, user } => Input::BalanceAsked { request, user },
@@ -106,6 +107,7 @@ pub(crate) fn output(output: Output) -> Outgoing {
             MeterEvent::Metered {
                 call,
                 proven_ms: proven.media,
+                video_ms: proven.video,
                 charged,
                 host_earned,
                 balance,

@@ -42,6 +42,11 @@ fn fan() -> UserId {
     "asha".parse().unwrap()
 }
 
+fn end(reason: EndReason) -> MeterCommand {
+    let told = ElapsedMs::ZERO;
+    MeterCommand::End { call: CALL, fan: fan(), reason, proven_ms: told, video_ms: told }
+}
+
 fn terms() -> CallTerms {
     CallTerms {
         fan: fan(),
@@ -235,7 +240,7 @@ async fn a_paid_call_from_quote_to_receipt() {
     };
     assert_eq!((proven_ms, remaining_ms), (ElapsedMs(7_000), ElapsedMs(13_000)));
     assert_eq!((host_earned, balance, paused), (coins("0.49"), coins("1.30"), false));
-    service.say(MeterCommand::End { call: CALL, fan: fan(), reason: EndReason::HungUpByFan });
+    service.say(end(EndReason::HungUpByFan));
     service.report(7_123, true);
     let receipt = service.settled().await;
     assert_eq!((receipt.charged_micro, receipt.proven_ms), (coins("0.7123"), ElapsedMs(7_123)));
@@ -263,7 +268,7 @@ async fn a_call_that_spends_everything_leaves_exactly_nothing() {
     assert_eq!((threshold, remaining), (ElapsedMs(10_000), ElapsedMs(5_000)));
     service.report(20_000, false);
     service.charged("2.00").await;
-    service.say(MeterCommand::End { call: CALL, fan: fan(), reason: EndReason::FundsExhausted });
+    service.say(end(EndReason::FundsExhausted));
     service.report(20_000, true);
     let receipt = service.settled().await;
     assert_eq!(receipt.charged_micro, coins("2.00"));
@@ -343,11 +348,7 @@ async fn killed_at_any_moment_the_books_balance_and_no_bill_exceeds_the_evidence
         let mut evidence_ms = 0;
         for event in 0..moment {
             if event == 8 {
-                service.say(MeterCommand::End {
-                    call: CALL,
-                    fan: fan(),
-                    reason: EndReason::HungUpByHost,
-                });
+                service.say(end(EndReason::HungUpByHost));
             }
             evidence_ms += 700;
             service.report(evidence_ms, event >= 8);
@@ -481,7 +482,7 @@ async fn a_failing_store_turns_openers_away_but_ends_no_call() {
     service.say(MeterCommand::Open { call: other, terms: terms() });
     assert_eq!(refusal(&mut service).await, ErrorCode::BillingUnavailable);
     service.report(3_000, false);
-    service.say(MeterCommand::End { call: CALL, fan: fan(), reason: EndReason::HungUpByHost });
+    service.say(end(EndReason::HungUpByHost));
     service.report(3_500, true);
 
     for statement in ["DROP TRIGGER full_1", "DROP TRIGGER full_2"] {
@@ -555,7 +556,7 @@ async fn gifts_refunds_and_chargebacks_in_the_middle_of_a_call() {
     }
     service.report(10_000, true);
     service.charged("1.00").await;
-    service.say(MeterCommand::End { call: CALL, fan: fan(), reason: EndReason::HungUpByFan });
+    service.say(end(EndReason::HungUpByFan));
     let receipt = service.settled().await;
     assert_eq!((receipt.paid_micro, receipt.promo_micro), (coins("0.00"), coins("1.00")));
     let chargeback = MeterCommand::Chargeback {
@@ -590,7 +591,7 @@ async fn a_change_is_told_and_priced_from_where_it_begins() {
     assert_eq!(changed, (rates, ElapsedMs(13_000)));
     service.report(20_000, true);
     service.charged("1.65").await;
-    service.say(MeterCommand::End { call: CALL, fan: fan(), reason: EndReason::HungUpByFan });
+    service.say(end(EndReason::HungUpByFan));
     assert_eq!(service.settled().await.charged_micro, coins("1.65"));
     service.stop().await.unwrap();
     check_books(&place.path, "3.35").await;
@@ -608,7 +609,7 @@ async fn what_happens_is_counted_and_no_rule_is_broken() {
     service.report(500, false);
     service.charged("0.05").await;
     service.metric("billing_meter_ticks_total", 1).await;
-    service.say(MeterCommand::End { call: CALL, fan: fan(), reason: EndReason::HungUpByFan });
+    service.say(end(EndReason::HungUpByFan));
     service.report(700, true);
     service.settled().await;
     service.metric("billing_meter_debited_microcoins_total", 70_000).await;
@@ -654,7 +655,7 @@ async fn a_killed_meters_calls_go_on_at_another() {
     // The relay tells all meters what it carried, whoever bills it.
     second.report(4_000, false);
     second.charged("0.40").await;
-    second.say(MeterCommand::End { call: CALL, fan: fan(), reason: EndReason::HungUpByFan });
+    second.say(end(EndReason::HungUpByFan));
     second.report(4_500, true);
     let receipt = second.settled().await;
     assert_eq!(receipt.charged_micro, coins("0.45"));

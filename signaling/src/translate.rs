@@ -1,7 +1,7 @@
 //! Between the wire's types and the core's: the only place that knows both.
 
 use call_core as core;
-use call_core::{AskId, Closing, MeterFact, Output, Question, Refusal, RelayFact};
+use call_core::{AskId, Closing, MeterFact, Output, Proof, Question, Refusal, RelayFact};
 use protocol::client as wire;
 use protocol::service::{
     CallTerms, MeterCommand, MeterEvent, OfferRefusal, QuoteFacts, RelayCommand, RelayEvent,
@@ -77,6 +77,7 @@ pub(crate) fn meter_fact(event: MeterEvent) -> Option<MeterFact> {
         MeterEvent::Metered {
             call,
             proven_ms,
+            video_ms,
             charged,
             host_earned,
             balance,
@@ -84,7 +85,7 @@ pub(crate) fn meter_fact(event: MeterEvent) -> Option<MeterFact> {
             paused,
         } => MeterFact::Metered {
             call,
-            proven: proven_ms,
+            proof: Proof { media: proven_ms, video: video_ms },
             charged,
             host_earned,
             balance,
@@ -167,8 +168,10 @@ pub(crate) fn errand(output: Output) -> Errand {
         Output::OpenMeter { call, terms: of } => {
             Errand::Meter(MeterCommand::Open { call, terms: terms(of) })
         }
-        Output::EndMeter { call, fan, reason } => {
-            Errand::Meter(MeterCommand::End { call, fan, reason: reason_out(reason) })
+        Output::EndMeter { call, fan, reason, proof: Proof { media, video } } => {
+            let reason = reason_out(reason);
+            let (proven_ms, video_ms) = (media, video);
+            Errand::Meter(MeterCommand::End { call, fan, reason, proven_ms, video_ms })
         }
         Output::OpenRoom { call, funded } => {
             Errand::Relay(RelayCommand::OpenRoom { call, funded_ms: funded })

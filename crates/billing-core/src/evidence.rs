@@ -1,7 +1,7 @@
 //! What the relay has counted of one call, and the records of it that go into its receipt
 //! (BILLING.md, rules 3 and 12).
 
-use crate::{CALL_MS_MAX, Counted, EvidenceRecord, Flow, Proven};
+use crate::{CALL_MS_MAX, Counted, EvidenceRecord, Proven};
 use units::{ElapsedMs, MicroCoins, MonotonicMs};
 
 /// How long proven time may stand still before a call counts as paused: the relay's 2 s of lag and
@@ -74,9 +74,7 @@ impl Evidence {
             self.before = self.before.max(at);
             self.recorded = Some((self.started_at, counted, charged));
         }
-        let to_fan = Flow { forwarded: proven.media, proven: proven.media, ..Flow::default() };
-        let known = Counted { to_fan, video: proven.video, ..Counted::default() };
-        self.counted = self.counted.merge(known);
+        self.counted = self.counted.merge(Counted::proven(proven));
         self.confirmed_at = self.counted.to_fan.forwarded;
         self.next_n = self.next_n.max(records);
         self.before = self.before.max(before);
@@ -194,6 +192,7 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Flow;
 
     fn counted(forwarded: u64, proven: u64, video: u64) -> Counted {
         let to_fan =

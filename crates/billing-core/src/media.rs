@@ -77,6 +77,14 @@ impl Proven {
     }
 }
 
+impl Counted {
+    /// What so much proven time is the least count of.
+    pub(crate) fn proven(proven: Proven) -> Self {
+        let to_fan = Flow { forwarded: proven.media, proven: proven.media, ..Flow::default() };
+        Self { to_fan, video: proven.video, ..Self::default() }
+    }
+}
+
 impl Flow {
     fn merge(self, other: Self) -> Self {
         Self {

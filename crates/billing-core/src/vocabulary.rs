@@ -30,8 +30,8 @@ pub enum Input {
     ChargedBack { request: u64, id: SpendId, fan: UserId, amount: MicroCoins, at: UnixMs },
     /// A call that goes on shall cost this from now on.
     ChangeAsked { call: CallId, rates: Rates },
-    /// A call is over.
-    Ended { call: CallId, fan: UserId, reason: EndReason, at: UnixMs },
+    /// A call is over. `told` is the proven time that its people were told of it.
+    Ended { call: CallId, fan: UserId, reason: EndReason, told: Proven, at: UnixMs },
     /// All calls are over, as interrupted ones: whoever could end them has forgotten them.
     AllEnded { at: UnixMs },
     /// The relay counted. With `last`, nothing will be added any more.

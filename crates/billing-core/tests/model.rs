@@ -8,7 +8,7 @@ mod naive;
 mod played;
 mod shared;
 
-use billing_core::{Counted, Credit, CreditKind, EndReason, Flow, Input, Output};
+use billing_core::{Counted, Credit, CreditKind, EndReason, Flow, Input, Output, Proven};
 use naive::{Weather, World, coins};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ fn carried(forwarded: u64, proven: u64, video: u64) -> Counted {
 }
 
 fn ended(n: u8, reason: EndReason) -> Input {
-    Input::Ended { call: call(n), fan: fan(n % 2), reason, at: AT }
+    Input::Ended { call: call(n), fan: fan(n % 2), reason, told: Proven::ZERO, at: AT }
 }
 
 /// Cuts `total` milliseconds into cumulative reports at these per-milles, in this order.

@@ -2,7 +2,7 @@
 
 use crate::input::Login;
 use crate::output::CallState;
-use crate::words::{EndReason, Party, Terms};
+use crate::words::{EndReason, Party, Proof, Terms};
 use units::{Medium, MonotonicMs, SessionId, ShareBps, UserId};
 
 /// Where a call stands.
@@ -62,6 +62,8 @@ pub(crate) struct Call {
     pub(crate) fan: Side,
     pub(crate) host: Side,
     pub(crate) phase: Phase,
+    /// What its people were told last.
+    pub(crate) proof: Proof,
 }
 
 impl Call {

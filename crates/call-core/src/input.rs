@@ -1,7 +1,7 @@
 //! What happened, as the shell tells it.
 
 use crate::output::{Credit, Receipt};
-use crate::words::{AskId, EndReason, Party, Prices, Refusal, Role, SocketId};
+use crate::words::{AskId, EndReason, Party, Prices, Proof, Refusal, Role, SocketId};
 use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, Rates, SessionId, ShareBps, UserId};
 
 /// Who a verified token says a client is.
@@ -148,7 +148,7 @@ pub enum MeterFact {
     /// The state of a live call's bill.
     Metered {
         call: CallId,
-        proven: ElapsedMs,
+        proof: Proof,
         charged: MicroCoins,
         host_earned: MicroCoins,
         balance: MicroCoins,

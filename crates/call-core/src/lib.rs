@@ -33,4 +33,4 @@ pub use output::{
 pub use replay::{REPLAY_BYTES_MAX, REPLAY_FRAMES_MAX};
 pub use rules::{PriceBand, PriceBands, Rules};
 pub use switchboard::Switchboard;
-pub use words::{AskId, EndReason, Party, Prices, Refusal, Role, SocketId, Terms};
+pub use words::{AskId, EndReason, Party, Prices, Proof, Refusal, Role, SocketId, Terms};

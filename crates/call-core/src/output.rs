@@ -1,7 +1,7 @@
 //! What to do about it, for the shell to carry out in order.
 
 use crate::rules::PriceBands;
-use crate::words::{AskId, EndReason, Party, Prices, Refusal, Role, SocketId, Terms};
+use crate::words::{AskId, EndReason, Party, Prices, Proof, Refusal, Role, SocketId, Terms};
 use units::{CallId, ElapsedMs, Medium, MicroCoins, Rate, SessionId, ShareBps, UnixMs, UserId};
 
 /// One thing to do.
@@ -16,7 +16,7 @@ pub enum Output {
     /// Have the meter write the call down. Answered by `Opened` or `NotOpened`.
     OpenMeter { call: CallId, terms: Terms },
     /// Have the meter settle the call. Answered by `Settled`.
-    EndMeter { call: CallId, fan: UserId, reason: EndReason },
+    EndMeter { call: CallId, fan: UserId, reason: EndReason, proof: Proof },
     /// Have the relay make room for a call that may carry this much media.
     OpenRoom { call: CallId, funded: ElapsedMs },
     /// Have the relay connect a side. Answered by a [`RelayFact`](crate::RelayFact) with the same

@@ -3,7 +3,7 @@
 //! The meter that heard of an end may have died with it, and whoever takes its calls over may have
 //! come too late to hear it. So an end is said again until its bill comes; a repeat changes nothing.
 
-use crate::words::EndReason;
+use crate::words::{EndReason, Proof};
 use std::collections::BTreeMap;
 use units::{CallId, ElapsedMs, MonotonicMs, UserId};
 
@@ -18,9 +18,17 @@ const AGAIN_FOR: ElapsedMs = ElapsedMs(5 * 60 * 1_000);
 
 #[derive(Debug)]
 struct End {
-    fan: UserId,
-    reason: EndReason,
+    over: Over,
     until: MonotonicMs,
+}
+
+/// What a meter has to know of a call that is over.
+#[derive(Clone, Debug)]
+pub(crate) struct Over {
+    pub(crate) fan: UserId,
+    pub(crate) reason: EndReason,
+    /// What its people were told: relay and meter may both have died with what they knew.
+    pub(crate) proof: Proof,
 }
 
 /// Ends by call.
@@ -31,18 +39,25 @@ pub(crate) struct Unsettled {
 
 impl Unsettled {
     /// A call has ended; its first end counts.
-    pub(crate) fn ended(&mut self, now: MonotonicMs, id: CallId, fan: UserId, reason: EndReason) {
-        self.ends.entry(id).or_insert(End { fan, reason, until: now + AGAIN_FOR });
+    pub(crate) fn ended(&mut self, now: MonotonicMs, id: CallId, over: Over) {
+        self.ends.entry(id).or_insert(End { over, until: now + AGAIN_FOR });
+    }
+
+    /// What its people were told since.
+    pub(crate) fn told(&mut self, id: CallId, proof: Proof) {
+        if let Some(End { over, .. }) = self.ends.get_mut(&id) {
+            over.proof = over.proof.merge(proof);
+        }
     }
 
     /// What to say again, unless it has been said for long enough: then it is forgotten.
-    pub(crate) fn again(&mut self, now: MonotonicMs, id: CallId) -> Option<(UserId, EndReason)> {
-        let End { fan, reason, until } = self.ends.get(&id)?;
+    pub(crate) fn again(&mut self, now: MonotonicMs, id: CallId) -> Option<Over> {
+        let End { over, until } = self.ends.get(&id)?;
         if now >= *until {
             self.ends.remove(&id);
             return None;
         }
-        Some((fan.clone(), *reason))
+        Some(over.clone())
     }
 
     /// The bill came, or there is nothing to bill.

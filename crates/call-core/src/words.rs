@@ -1,10 +1,24 @@
 //! The small words that inputs, outputs and the machine share.
 
-use units::{Medium, Rate, Rates, UserId};
+use units::{ElapsedMs, Medium, Rate, Rates, UserId};
 
 /// One socket of one client, numbered by the shell; a number is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u64);
+
+/// Proven media time of a call, as its people were told: cumulative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    pub media: ElapsedMs,
+    /// Of it, with picture.
+    pub video: ElapsedMs,
+}
+
+impl Proof {
+    pub(crate) fn merge(self, other: Self) -> Self {
+        Self { media: self.media.max(other.media), video: self.video.max(other.video) }
+    }
+}
 
 /// One question to a neighbouring service; its answer carries the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -85,6 +85,7 @@ async fn a_paid_call_from_the_list_of_hosts_to_the_receipt() {
     let metered = MeterEvent::Metered {
         call: id(&call),
         proven_ms: ElapsedMs(6_000),
+        video_ms: ElapsedMs::ZERO,
         charged: MicroCoins::new(500_000).unwrap(),
         host_earned: MicroCoins::new(325_000).unwrap(),
         balance: MicroCoins::new(99_500_000).unwrap(),

@@ -15,6 +15,7 @@ fn metered(call: CallId, proven_ms: u64) -> MeterEvent {
     MeterEvent::Metered {
         call,
         proven_ms: ElapsedMs(proven_ms),
+        video_ms: ElapsedMs::ZERO,
         charged: MicroCoins::ZERO,
         host_earned: MicroCoins::ZERO,
         balance: MicroCoins::ZERO,

@@ -142,7 +142,10 @@ impl Biller {
                     self.ask_changes(Some(call), out);
                 }
             }
-            Input::Ended { call, fan, reason, at } => self.end(now, call, fan, reason, at, out),
+            Input::Ended { call, fan, reason, told, at } => {
+                self.told_before(now, call, told);
+                self.end(now, call, fan, reason, at, out);
+            }
             Input::AllEnded { at } => self.end_all(now, at),
             Input::MediaCounted { call, counted, last } => self.count(now, call, counted, last),
             Input::RelayLost => {
@@ -341,6 +344,18 @@ impl Biller {
             self.command(Command::Settle(vec![settlement]), out);
         } else if !self.leases.is_alone() {
             self.others.ended(now, call, reason, at);
+        }
+    }
+
+    /// What people were told was proven: the relay and the meter that said so may both be gone.
+    fn told_before(&mut self, now: MonotonicMs, call: CallId, told: Proven) {
+        if told == Proven::ZERO {
+            return;
+        }
+        let counted = Counted::proven(told.bounded());
+        match self.calls.get_mut(&call) {
+            Some(meter) => meter.count(now, counted),
+            None => self.others.counted(now, call, counted, false),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::carried;
 use crate::naive::{Weather, World};
-use billing_core::{Counted, Credit, CreditKind, EndReason, Input, Notice, Output};
+use billing_core::{Counted, Credit, CreditKind, EndReason, Input, Notice, Output, Proven};
 use std::collections::BTreeMap;
 use units::{CallId, ElapsedMs, Medium, Rates, UnixMs};
 use uuid::Uuid;
@@ -72,7 +72,7 @@ impl Stage {
             ["end", call] => {
                 let fan = "fan".parse().unwrap();
                 let reason = EndReason::HungUpByFan;
-                self.world.feed(Input::Ended { call: id(call), fan, reason, at })
+                self.world.feed(Input::Ended { call: id(call), fan, reason, told: Proven::ZERO, at })
             }
             ["last", call] => {
                 let counted = self.last.get(&id(call)).copied().unwrap_or_default();

@@ -3,7 +3,7 @@
 use crate::messages::SHARED;
 use crate::naive::{Weather, World, coins, settings};
 use crate::{AT, call, credit, ended, fan, open, proven};
-use billing_core::{EndReason, Input, Notice, Output, Refusal};
+use billing_core::{EndReason, Input, Notice, Output, Proven, Refusal};
 use units::{ElapsedMs, MonotonicMs, Rate, Shard};
 
 /// A meter of several, with a call at 6.00 a minute of a fan with 2.00.
@@ -157,6 +157,19 @@ fn what_an_ended_call_carried_is_durable_before_its_last_report() {
     assert_eq!(world.biller.open_calls(), 1, "the last report is waited for");
     // Relay and meter are gone, and nobody else has heard of anything.
     world.restart(settings(ElapsedMs::ZERO, SHARED));
+    world.pass(ElapsedMs(9_000));
+    assert_eq!(world.store.receipts[&call(0)].total(), coins(300_000));
+}
+
+#[test]
+fn what_people_were_told_is_billed_though_relay_and_meter_are_gone() {
+    let mut world = running();
+    report(&mut world, [1_000, 2_000, 3_000]);
+    world.restart(settings(ElapsedMs::ZERO, SHARED));
+    assert_eq!(world.biller.open_calls(), 1);
+    let told = Proven::voice(ElapsedMs(3_000));
+    let reason = EndReason::Interrupted;
+    world.feed(Input::Ended { call: call(0), fan: fan(0), reason, told, at: AT });
     world.pass(ElapsedMs(9_000));
     assert_eq!(world.store.receipts[&call(0)].total(), coins(300_000));
 }

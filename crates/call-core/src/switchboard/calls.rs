@@ -8,7 +8,8 @@ use super::Switchboard;
 use crate::alarm::Alarm;
 use crate::call::{Call, MediaLink, Phase, Side};
 use crate::output::{CallView, Message, Output, PeerView, Receipt};
-use crate::words::{EndReason, Party, Refusal, Terms};
+use crate::unsettled::Over;
+use crate::words::{EndReason, Party, Proof, Refusal, Terms};
 use units::{CallId, MonotonicMs, SessionId, ShareBps, UserId};
 
 impl Switchboard {
@@ -29,7 +30,7 @@ impl Switchboard {
         for user in [&terms.fan, &terms.host] {
             self.engaged.insert(user.clone(), id);
         }
-        let call = Call { terms, host_share, fan, host, phase };
+        let call = Call { terms, host_share, fan, host, phase, proof: Proof::default() };
         let [to_fan, to_host] = Party::BOTH.map(|party| Box::new(self.view(now, id, &call, party)));
         let host = (call.host.user.clone(), call.host.name.clone());
         self.calls.insert(id, call);
@@ -183,9 +184,9 @@ impl Switchboard {
     /// Stops the media of a call that the meter knows of, and has it settled.
     fn end(&mut self, now: MonotonicMs, id: CallId, reason: EndReason) {
         let Some(call) = self.calls.get(&id) else { return };
-        let fan = call.terms.fan.clone();
+        let over = Over { fan: call.terms.fan.clone(), reason, proof: call.proof };
         self.outputs.push(Output::CloseRoom { call: id });
-        self.unsettled.ended(now, id, fan, reason);
+        self.unsettled.ended(now, id, over);
         self.end_again(now, id);
         let ends_at = now + self.rules.settle_timeout;
         self.set_phase(id, Phase::Ending { reason, ends_at });

@@ -5,15 +5,15 @@ use crate::alarm::Alarm;
 use crate::call::Phase;
 use crate::ending::Ending;
 use crate::output::{Credit, Message, Output, Receipt};
-use crate::unsettled::AGAIN_EVERY;
+use crate::unsettled::{AGAIN_EVERY, Over};
 use crate::words::EndReason;
 use units::{CallId, MonotonicMs, UserId};
 
 impl Switchboard {
     /// Tells the meter that a call is over, until its bill comes.
     pub(super) fn end_again(&mut self, now: MonotonicMs, call: CallId) {
-        let Some((fan, reason)) = self.unsettled.again(now, call) else { return };
-        self.outputs.push(Output::EndMeter { call, fan, reason });
+        let Some(Over { fan, reason, proof }) = self.unsettled.again(now, call) else { return };
+        self.outputs.push(Output::EndMeter { call, fan, reason, proof });
         self.alarms.set(Alarm::Unsettled(call), Some(now + AGAIN_EVERY));
     }
 

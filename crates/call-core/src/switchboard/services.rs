@@ -5,7 +5,7 @@ use crate::ask::Purpose;
 use crate::call::{MediaLink, Phase};
 use crate::input::{MeterFact, OfferRefusal, QuoteFacts, RelayFact};
 use crate::output::{Message, Output, Quote, Tick};
-use crate::words::{AskId, EndReason, Party, Refusal};
+use crate::words::{AskId, EndReason, Party, Proof, Refusal};
 use units::{CallId, ElapsedMs, MicroCoins, MonotonicMs, Rates};
 
 impl Switchboard {
@@ -21,16 +21,16 @@ impl Switchboard {
             MeterFact::NotOpened { call, refusal } => self.not_opened(now, call, refusal),
             MeterFact::Metered {
                 call,
-                proven,
+                proof,
                 charged,
                 host_earned,
                 balance,
                 remaining,
                 paused,
             } => {
-                let balance = Some(balance);
+                let (balance, proven) = (Some(balance), proof.media);
                 let tick = Tick { call, proven, charged, host_earned, balance, remaining, paused };
-                self.metered(tick);
+                self.metered(tick, proof);
             }
             MeterFact::LowFunds { call, threshold, remaining } => {
                 self.low_funds(call, threshold, remaining);
@@ -192,8 +192,10 @@ impl Switchboard {
         }
     }
 
-    fn metered(&mut self, tick: Tick) {
-        let Some(call) = self.calls.get(&tick.call) else { return };
+    fn metered(&mut self, tick: Tick, proof: Proof) {
+        self.unsettled.told(tick.call, proof);
+        let Some(call) = self.calls.get_mut(&tick.call) else { return };
+        call.proof = call.proof.merge(proof);
         let (fan, host) = (call.fan.user.clone(), call.host.user.clone());
         self.tell(&host, Message::CallTick(Tick { balance: None, ..tick.clone() }));
         self.tell(&fan, Message::CallTick(tick));

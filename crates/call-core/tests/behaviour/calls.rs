@@ -51,7 +51,7 @@ fn a_call_is_rung_accepted_metered_and_hung_up() {
         > meera: low_funds 10000
         7000 asha 2 hang_up c1
         > relay: close c1
-        > meter: end c1 HungUpByFan
+        > meter: end c1 HungUpByFan after 1000
         > asha: c1 Ending with meera
         > meera: c1 Ending with asha
         > asha: ok re 2

@@ -112,9 +112,9 @@ fn a_host_hears_the_share_that_the_meter_named_for_them() {
         > asha: quote voice 5.00 lasts 60000 re 1
         2 meera cut
         3 meera resumes 2
-        > meera2: welcome resumed, earns 7000 of 10000
+        > meera2: welcome, earns 7000 of 10000
         4 asha cut
-        5 asha resumes 2
+        5 asha resumes 1
         > asha2: welcome resumed",
     ]);
 }
@@ -244,7 +244,7 @@ fn the_newest_login_wins_and_finds_its_call() {
         5000 meera connects
         > meera: replaced
         > close meera Replaced
-        > meera2: welcome, c1 Live with asha
+        > meera2: welcome, c1 Live with asha, earns 7000 of 10000
         5001 meera 1 offer c1
         > relay: admit a2 c1 Host
         5002 meera 2 hang_up c1
@@ -296,7 +296,7 @@ fn an_accept_whose_session_was_replaced_still_opens_the_call() {
         1000 meera connects
         > meera: replaced
         > close meera Replaced
-        > meera2: welcome, c1 Ringing with asha
+        > meera2: welcome, c1 Ringing with asha, earns 7000 of 10000
         1001 meter opened c1
         > relay: open c1 20000
         > asha: c1 Connecting with meera

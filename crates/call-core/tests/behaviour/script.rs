@@ -185,8 +185,12 @@ impl Stage {
             Output::OpenMeter { call, terms } => {
                 format!("meter: open {} {} {}", name(*call), terms.medium, terms.rate())
             }
-            Output::EndMeter { call, reason, .. } => {
-                format!("meter: end {} {reason:?}", name(*call))
+            Output::EndMeter { call, reason, proof, .. } => {
+                let proof = match proof.media {
+                    ElapsedMs::ZERO => String::new(),
+                    media => format!(" after {}", media.0),
+                };
+                format!("meter: end {} {reason:?}{proof}", name(*call))
             }
             Output::OpenRoom { call, funded } => {
                 format!("relay: open {} {}", name(*call), funded.0)
@@ -275,7 +279,7 @@ fn meter(what: &[&str]) -> MeterFact {
         ["not_opened", call] => MeterFact::NotOpened { call: id(call), refusal: Refusal::NoFunds },
         ["metered", call, proven] => MeterFact::Metered {
             call: id(call),
-            proven: ElapsedMs(proven.parse().unwrap()),
+            proof: Proof { media: ElapsedMs(proven.parse().unwrap()), video: ElapsedMs::ZERO },
             charged: MicroCoins::coins(1),
             host_earned: MicroCoins::ZERO,
             balance: MicroCoins::coins(9),

@@ -48,7 +48,8 @@ pub enum MeterCommand {
     /// [`MeterEvent::NotOpened`]; a repeat answers the same.
     Open { call: CallId, terms: CallTerms },
     /// The call is over. The meter settles once the relay's last report is in, or 5 s later.
-    End { call: CallId, fan: UserId, reason: EndReason },
+    /// With it goes the proven media time that its people were told.
+    End { call: CallId, fan: UserId, reason: EndReason, proven_ms: ElapsedMs, video_ms: ElapsedMs },
     /// Signaling has restarted and knows of no call: all are over, as interrupted ones.
     EndAll,
     /// Answered by [`MeterEvent::Balance`] with the same `request`.
@@ -101,6 +102,8 @@ pub enum MeterEvent {
     Metered {
         call: CallId,
         proven_ms: ElapsedMs,
+        /// Of it, with picture.
+        video_ms: ElapsedMs,
         charged: MicroCoins,
         host_earned: MicroCoins,
         balance: MicroCoins,

@@ -68,10 +68,13 @@ impl World {
                     at,
                 });
             }
-            SignalingSays::EndMeter { call, reason, .. } => {
+            SignalingSays::EndMeter { call, reason, proof, .. } => {
                 let fan = self.fans[&call].clone();
                 let reason = billing_reason(reason);
-                self.tell_meters(now, |at| Input::Ended { call, fan: fan.clone(), reason, at });
+                let told = Proven { media: proof.media, video: proof.video };
+                self.tell_meters(now, |at| {
+                    Input::Ended { call, fan: fan.clone(), reason, told, at }
+                });
             }
             SignalingSays::OpenRoom { call, funded } => {
                 self.tell_relay(now, Order::Open { call, funded });
@@ -164,10 +167,10 @@ impl World {
                 paused,
             } => {
                 self.auditor.told(call, charged, balance)?;
-                let proven = proven.media;
+                let proof = call_core::Proof { media: proven.media, video: proven.video };
                 MeterFact::Metered {
                     call,
-                    proven,
+                    proof,
                     charged,
                     host_earned,
                     balance,
@@ -285,6 +288,7 @@ impl World {
             call,
             fan: fan.clone(),
             reason,
+            told: Proven::ZERO,
             at,
         });
     }

@@ -217,6 +217,7 @@ impl World {
             call: *call,
             fan: fan.clone(),
             reason: *reason,
+            told: billing_core::Proven::ZERO,
             at,
         });
         for word in reports.chain(ends).collect::<Vec<_>>() {

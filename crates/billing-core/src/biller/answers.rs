@@ -249,12 +249,7 @@ impl Biller {
         }
     }
 
-    fn reply(
-        &self,
-        question: Question,
-        funds: MicroCoins,
-        host_share: Option<ShareBps>,
-    ) -> Output {
+    fn reply(&self, question: Question, funds: MicroCoins, host_share: Option<ShareBps>) -> Output {
         match question {
             Question::Balance { request, user } => {
                 Output::Balance { request, user, balance: funds }

@@ -72,7 +72,13 @@ impl Stage {
             ["end", call] => {
                 let fan = "fan".parse().unwrap();
                 let reason = EndReason::HungUpByFan;
-                self.world.feed(Input::Ended { call: id(call), fan, reason, told: Proven::ZERO, at })
+                self.world.feed(Input::Ended {
+                    call: id(call),
+                    fan,
+                    reason,
+                    told: Proven::ZERO,
+                    at,
+                })
             }
             ["last", call] => {
                 let counted = self.last.get(&id(call)).copied().unwrap_or_default();

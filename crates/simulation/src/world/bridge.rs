@@ -72,8 +72,12 @@ impl World {
                 let fan = self.fans[&call].clone();
                 let reason = billing_reason(reason);
                 let told = Proven { media: proof.media, video: proof.video };
-                self.tell_meters(now, |at| {
-                    Input::Ended { call, fan: fan.clone(), reason, told, at }
+                self.tell_meters(now, |at| Input::Ended {
+                    call,
+                    fan: fan.clone(),
+                    reason,
+                    told,
+                    at,
                 });
             }
             SignalingSays::OpenRoom { call, funded } => {
@@ -168,15 +172,7 @@ impl World {
             } => {
                 self.auditor.told(call, charged, balance)?;
                 let proof = call_core::Proof { media: proven.media, video: proven.video };
-                MeterFact::Metered {
-                    call,
-                    proof,
-                    charged,
-                    host_earned,
-                    balance,
-                    remaining,
-                    paused,
-                }
+                MeterFact::Metered { call, proof, charged, host_earned, balance, remaining, paused }
             }
             MeterSays::LowFunds { call, threshold, remaining } => {
                 MeterFact::LowFunds { call, threshold, remaining }

@@ -142,7 +142,8 @@ pub(crate) async fn a_higher_tier_is_posted_once_and_locked_by_the_next_call<H: 
     };
     assert_eq!(live.terms.host_share.bps(), 7_000);
     let rates = terms(0).tariff.rates;
-    let question = Question::Quote { request: 1, fan: user(0), host: host(), rates, picture: false };
+    let question =
+        Question::Quote { request: 1, fan: user(0), host: host(), rates, picture: false };
     let quoted = store.carry_out(UnixMs(4), &Command::Read(question)).await.unwrap();
     let Answer::Read { host_share: Some(share), .. } = quoted else { panic!("{quoted:?}") };
     assert_eq!(share.bps(), 7_000);

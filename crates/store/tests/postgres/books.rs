@@ -56,7 +56,7 @@ pub(crate) fn call(n: u128, fan: &str) -> CallRow {
             proven: Proven::ZERO,
             charged: Coins::ZERO,
             records: 0,
-        last: None,
+            last: None,
         },
         posted: Coins::ZERO,
         settlements: 0,

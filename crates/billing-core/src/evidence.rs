@@ -65,11 +65,11 @@ impl Evidence {
     pub(crate) fn resume(
         &mut self,
         proven: Proven,
-        (records, last): (u32, Option<EvidenceRecord>),
+        (records, last): (u32, Option<&EvidenceRecord>),
         before: ElapsedMs,
     ) {
         let proven = proven.bounded();
-        if let Some(EvidenceRecord { at, counted, charged, .. }) = last {
+        if let Some(EvidenceRecord { at, counted, charged, .. }) = last.copied() {
             self.counted = self.counted.merge(counted);
             self.before = self.before.max(at);
             self.recorded = Some((self.started_at, counted, charged));
@@ -300,7 +300,7 @@ mod tests {
             charged: MicroCoins::new(80_000).unwrap(),
         };
         let mut evidence = Evidence::starting(MonotonicMs(20_000), false);
-        evidence.resume(Proven::voice(ElapsedMs(5_000)), (5, Some(last)), ElapsedMs(6_000));
+        evidence.resume(Proven::voice(ElapsedMs(5_000)), (5, Some(&last)), ElapsedMs(6_000));
         // Nothing is new.
         evidence.record(MonotonicMs(21_000), last.charged, true);
         assert_eq!(evidence.waiting(), []);

@@ -168,7 +168,7 @@ impl Meter {
         self.durable = (live.proven, live.charged);
         self.posted = live.proven.media;
         let before = live.seen_at - live.opened_at;
-        self.evidence.resume(live.proven, (live.records, live.last), before);
+        self.evidence.resume(live.proven, (live.records, live.last.as_deref()), before);
     }
 
     pub(crate) fn count(&mut self, now: MonotonicMs, counted: Counted) {

@@ -103,7 +103,7 @@ pub struct LiveCall {
     /// How many evidence records are durable: the `n` of the next one.
     pub records: u32,
     /// The last of them, where a meter is to go on from it.
-    pub last: Option<EvidenceRecord>,
+    pub last: Option<Box<EvidenceRecord>>,
 }
 
 /// What a call costs by now, in all. The target is its own idempotency key.

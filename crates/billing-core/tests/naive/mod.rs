@@ -90,7 +90,7 @@ impl NaiveStore {
             proven: call.proven,
             charged: both(call.charged),
             records: u32::try_from(call.evidence.len()).unwrap(),
-            last: call.evidence.last().copied(),
+            last: call.evidence.last().copied().map(Box::new),
         }
     }
 

@@ -80,7 +80,7 @@ pub(super) async fn with_last(
     let ids: Vec<CallId> = written.map(|live| live.call).collect();
     if !ids.is_empty() {
         let last = tx.last_records(&ids).await?;
-        calls.iter_mut().for_each(|live| live.last = last.get(&live.call).copied());
+        calls.iter_mut().for_each(|live| live.last = last.get(&live.call).copied().map(Box::new));
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! A ledger whose transactions fail before or after they are durable.
 
 use super::{Fate, Way};
-use billing_core::{Change, Checkpoint, Posting};
+use billing_core::{Change, Checkpoint, EvidenceRecord, Posting};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use store::ledger::Memory;
@@ -83,6 +84,7 @@ impl Transaction for FaultyTx {
         fn put_calls(&mut self, rows: &[CallRow]) -> ();
         fn insert_change(&mut self, call: CallId, change: &Change) -> ();
         fn evidence(&mut self, calls: &[CallId]) -> Evidence;
+        fn last_records(&mut self, calls: &[CallId]) -> BTreeMap<CallId, EvidenceRecord>;
         fn insert_documents(&mut self, documents: &[(CallId, String)]) -> ();
         fn document(&mut self, call: CallId) -> Option<String>;
         fn credit(&mut self, id: &str) -> Option<CreditRow>;

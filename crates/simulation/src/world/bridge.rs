@@ -3,7 +3,7 @@
 use super::{Event, Order, World};
 use crate::people::{self, Act};
 use crate::relay::Word;
-use billing_core::{Notice, Output as MeterSays};
+use billing_core::{Notice, Output as MeterSays, Proven};
 use call_core::{
     Closing, Input as SignalingHears, MeterFact, Output as SignalingSays, Party, QuoteFacts,
     RelayFact, Request, Resume, Role, SocketId,

@@ -99,7 +99,7 @@ pub(crate) async fn a_later_owner_goes_on_where_the_ledger_is<H: Hot, L: Ledger>
     let held = second.hold(1_024, TTL).await.unwrap();
     let [live] = &held.adopted[..] else { panic!("{held:?}") };
     assert_eq!((live.charged, live.proven), (kinds("0.5+0"), target(0, 30_000).proven));
-    assert_eq!((live.records, live.last), (30, Some(Box::new(evidence::second(29)))));
+    assert_eq!((live.records, live.last.as_deref()), (30, Some(&evidence::second(29))));
     assert_eq!(second.funds(&user(0)).await.unwrap(), coins("4.5"));
     assert_eq!(second.hold(1_024, TTL).await.unwrap().adopted, []);
     let settled = settle(&second, settlement(0, 0)).await;

@@ -3,7 +3,7 @@
 use crate::input::Login;
 use crate::output::CallState;
 use crate::words::{EndReason, Party, Proof, Terms};
-use units::{Medium, MonotonicMs, SessionId, ShareBps, UserId};
+use units::{Medium, MicroCoins, MonotonicMs, SessionId, ShareBps, UserId};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,7 @@ pub(crate) struct Call {
     pub(crate) phase: Phase,
     /// What its people were told last.
     pub(crate) proof: Proof,
+    pub(crate) charged: MicroCoins,
 }
 
 impl Call {

@@ -9,7 +9,7 @@ use crate::alarm::Alarm;
 use crate::call::{Call, MediaLink, Phase, Side};
 use crate::output::{CallView, Message, Output, PeerView, Receipt};
 use crate::unsettled::Over;
-use crate::words::{EndReason, Party, Proof, Refusal, Terms};
+use crate::words::{EndReason, Party, Refusal, Terms};
 use units::{CallId, MonotonicMs, SessionId, ShareBps, UserId};
 
 impl Switchboard {
@@ -30,7 +30,8 @@ impl Switchboard {
         for user in [&terms.fan, &terms.host] {
             self.engaged.insert(user.clone(), id);
         }
-        let call = Call { terms, host_share, fan, host, phase, proof: Proof::default() };
+        let (proof, charged) = Default::default();
+        let call = Call { terms, host_share, fan, host, phase, proof, charged };
         let [to_fan, to_host] = Party::BOTH.map(|party| Box::new(self.view(now, id, &call, party)));
         let host = (call.host.user.clone(), call.host.name.clone());
         self.calls.insert(id, call);

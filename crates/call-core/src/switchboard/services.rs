@@ -195,7 +195,12 @@ impl Switchboard {
     fn metered(&mut self, tick: Tick, proof: Proof) {
         self.unsettled.told(tick.call, proof);
         let Some(call) = self.calls.get_mut(&tick.call) else { return };
+        // Who says less than was said holds the call no longer, or has not heard of the rest yet.
+        if proof.media < call.proof.media || tick.charged < call.charged {
+            return;
+        }
         call.proof = call.proof.merge(proof);
+        call.charged = tick.charged;
         let (fan, host) = (call.fan.user.clone(), call.host.user.clone());
         self.tell(&host, Message::CallTick(Tick { balance: None, ..tick.clone() }));
         self.tell(&fan, Message::CallTick(tick));

@@ -62,6 +62,24 @@ fn a_call_is_rung_accepted_metered_and_hung_up() {
 }
 
 #[test]
+fn a_meter_that_says_less_than_was_said_is_not_heard() {
+    after(
+        LIVE,
+        "
+        3000 meter metered c1 2000
+        > meera: tick 2000 1.00
+        > asha: tick 2000 1.00 balance 9.00
+        3500 meter metered c1 1000
+        7000 asha 2 hang_up c1
+        > relay: close c1
+        > meter: end c1 HungUpByFan after 2000
+        > asha: c1 Ending with meera
+        > meera: c1 Ending with asha
+        > asha: ok re 2",
+    );
+}
+
+#[test]
 fn media_connects_through_the_relay_while_the_call_is_on() {
     after(
         &[THERE, RING, ACCEPT, OPEN],

@@ -22,15 +22,24 @@ impl World {
         Ok(())
     }
 
+    fn check_what_people_hear(&mut self, message: &call_core::Message) -> Result<(), String> {
+        use call_core::Message;
+        if let Message::CallEnded { call, receipt: Some(receipt), .. } = message {
+            self.auditor.receipt(*call, receipt.charged)?;
+        }
+        if let Message::CallTick(tick) = message
+            && let Some(balance) = tick.balance
+        {
+            self.auditor.told(tick.call, tick.charged, balance)?;
+        }
+        Ok(())
+    }
+
     fn signaling_says(&mut self, now: MonotonicMs, output: SignalingSays) -> Result<(), String> {
         use billing_core::Input;
         match output {
             SignalingSays::Send { socket, frame } => {
-                if let call_core::Message::CallEnded { call, receipt: Some(receipt), .. } =
-                    &frame.message
-                {
-                    self.auditor.receipt(*call, receipt.charged)?;
-                }
+                self.check_what_people_hear(&frame.message)?;
                 let chance = self.chance.clone();
                 let Some(place) = self.place_of(socket) else { return Ok(()) };
                 for (after, act) in self.people[place].read(&frame, &chance) {
@@ -148,6 +157,7 @@ impl World {
             },
             MeterSays::Opened { call, funded } => {
                 if self.direct.contains_key(&call) {
+                    self.direct_opened.insert(call);
                     self.tell_relay(now, Order::Open { call, funded });
                     for party in Party::BOTH {
                         self.tell_relay(now, Order::Connected { call, party });
@@ -157,7 +167,9 @@ impl World {
                 MeterFact::Opened { call, funded }
             }
             MeterSays::NotOpened { call, .. } => {
-                self.direct.remove(&call);
+                if !self.direct_opened.contains(&call) {
+                    self.direct.remove(&call);
+                }
                 let refusal = call_core::Refusal::BillingUnavailable;
                 MeterFact::NotOpened { call, refusal }
             }
@@ -170,7 +182,15 @@ impl World {
                 remaining,
                 paused,
             } => {
-                self.auditor.told(call, charged, balance)?;
+                if self.direct.contains_key(&call) {
+                    // As signaling does: who says less than was said holds the call no longer.
+                    let (media, charge) = self.direct_told.entry(call).or_default();
+                    if proven.media >= *media && charged >= *charge {
+                        (*media, *charge) = (proven.media, charged);
+                        self.auditor.told(call, charged, balance)?;
+                    }
+                    return Ok(());
+                }
                 let proof = call_core::Proof { media: proven.media, video: proven.video };
                 MeterFact::Metered { call, proof, charged, host_earned, balance, remaining, paused }
             }

@@ -17,7 +17,7 @@ use crate::relay::{Relay, STEP_MS};
 use crate::{Chance, Timeline, Trace};
 use billing_core::{Ownership, Settings};
 use call_core::{AskId, Party, PriceBand, PriceBands, Role, Rules, Switchboard};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use store::Options;
@@ -97,6 +97,10 @@ pub struct World {
     ledger: Arc<store::ledger::Memory>,
     /// Calls that run beside signaling: a second call on a wallet.
     direct: BTreeMap<CallId, usize>,
+    /// Those that a meter has opened: what another says of them later means nothing.
+    direct_opened: BTreeSet<CallId>,
+    /// What their people were told last.
+    direct_told: BTreeMap<CallId, (units::ElapsedMs, units::MicroCoins)>,
     /// Those that are over and have no bill yet.
     direct_ends: BTreeMap<CallId, (units::UserId, billing_core::EndReason)>,
     /// Who pays for which call of signaling's.
@@ -151,6 +155,8 @@ impl World {
             ghosts: Ghosts::default(),
             ledger: Arc::default(),
             direct: BTreeMap::new(),
+            direct_opened: BTreeSet::new(),
+            direct_told: BTreeMap::new(),
             direct_ends: BTreeMap::new(),
             fans: BTreeMap::new(),
             // Beyond whatever signaling asks by itself.

@@ -1,8 +1,8 @@
-//! Which worker has which call, and the way of each message to it.
+//! Which worker has which call or room of many, and the way of each message to it.
 
 use crate::orders::{Desk, Order};
 use protocol::service::{RelayCommand, RelayLimit};
-use units::CallId;
+use uuid::Uuid;
 
 /// All workers' desks. Dropped, it ends them.
 #[derive(Debug)]
@@ -19,7 +19,8 @@ impl Dispatcher {
         match &command {
             RelayCommand::OpenRoom { call, .. }
             | RelayCommand::Admit { call, .. }
-            | RelayCommand::CloseRoom { call } => self.to(*call, Order::Command(command)),
+            | RelayCommand::CloseRoom { call } => self.to(call.0, Order::Command(command)),
+            RelayCommand::Group { group, .. } => self.to(group.0, Order::Command(command)),
             RelayCommand::CloseAll => {
                 self.to_all(|| Order::Command(RelayCommand::CloseAll));
             }
@@ -28,7 +29,7 @@ impl Dispatcher {
 
     /// Passes a limit on.
     pub(crate) fn limit(&self, limit: RelayLimit) {
-        self.to(limit.call, Order::Limit(limit));
+        self.to(limit.call.0, Order::Limit(limit));
     }
 
     /// Tells every worker to close its rooms and end.
@@ -41,8 +42,8 @@ impl Dispatcher {
         self.0.clear();
     }
 
-    fn to(&self, call: CallId, order: Order) {
-        if let Some(desk) = self.0.get(worker_of(call, self.0.len())) {
+    fn to(&self, room: Uuid, order: Order) {
+        if let Some(desk) = self.0.get(worker_of(room, self.0.len())) {
             desk.give(order);
         }
     }
@@ -54,9 +55,9 @@ impl Dispatcher {
     }
 }
 
-/// Which of so many workers has a call: always the same one. Below 2^32 workers.
-fn worker_of(call: CallId, workers: usize) -> usize {
-    let (high, low) = call.0.as_u64_pair();
+/// Which of so many workers has a call or a room of many: always the same one. Below 2^32 workers.
+fn worker_of(room: Uuid, workers: usize) -> usize {
+    let (high, low) = room.as_u64_pair();
     // Ids of one moment differ in few bits. Multiplied by 2^64 over the golden ratio they are spread
     // over all that are left of it (Knuth, The Art of Computer Programming 3, section 6.4).
     let spread = (high ^ low).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
@@ -68,16 +69,16 @@ fn worker_of(call: CallId, workers: usize) -> usize {
 mod tests {
     use super::*;
     use crate::orders::queue;
+    use protocol::service::GroupCommand;
     use service_kit::entropy;
-    use units::ElapsedMs;
-    use uuid::Uuid;
+    use units::{ElapsedMs, GroupId};
 
     #[test]
     fn calls_are_spread_evenly_whatever_their_ids_are_like() {
-        let random = |_| entropy::call_id();
-        let successive = |number: u16| CallId(Uuid::from_u128(u128::from(number)));
-        let of_one_moment = |number: u16| CallId(Uuid::from_u128(u128::from(number) << 80));
-        let kinds: [&dyn Fn(u16) -> CallId; 3] = [&random, &successive, &of_one_moment];
+        let random = |_| entropy::call_id().0;
+        let successive = |number: u16| Uuid::from_u128(u128::from(number));
+        let of_one_moment = |number: u16| Uuid::from_u128(u128::from(number) << 80);
+        let kinds: [&dyn Fn(u16) -> Uuid; 3] = [&random, &successive, &of_one_moment];
         for workers in [1, 2, 3, 16] {
             for (kind, id) in kinds.iter().enumerate() {
                 let mut calls = vec![0; workers];
@@ -101,10 +102,12 @@ mod tests {
             dispatcher.command(RelayCommand::OpenRoom { call, funded_ms });
             dispatcher.limit(RelayLimit { call, funded_ms });
             dispatcher.command(RelayCommand::CloseRoom { call });
+            let (group, command) = (GroupId(call.0), GroupCommand::Open);
+            dispatcher.command(RelayCommand::Group { group, command });
             let told = workers.iter().map(|orders| std::iter::from_fn(|| orders.take().ok()));
             let told: Vec<_> = told.map(Iterator::count).collect();
-            assert_eq!(told.iter().filter(|count| **count == 3).count(), 1, "{told:?}");
-            assert_eq!(told.iter().sum::<usize>(), 3);
+            assert_eq!(told.iter().filter(|count| **count == 4).count(), 1, "{told:?}");
+            assert_eq!(told.iter().sum::<usize>(), 4);
         }
         dispatcher.command(RelayCommand::CloseAll);
         dispatcher.stop();

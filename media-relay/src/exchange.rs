@@ -2,20 +2,24 @@
 //!
 //! Pure: commands, datagrams, time and randomness come from the caller; what must go out and be
 //! told is collected until [`Exchange::flush`]. A panic while one call is being served ends that
-//! call alone ([`Exchange::contain`]).
+//! call or room alone ([`Exchange::contain`]).
 
 use crate::dtls::{DtlsServer, Identity};
 use crate::fresh::Fresh;
+use crate::gatherings::Gatherings;
 use crate::ice::IceLite;
 use crate::leg::{Leg, LegEnd, News, Outgoing};
 use crate::legs::{LegId, Legs};
+use crate::place::{Place, Served};
 use crate::room::Room;
-use crate::sdp::{self, Agreement, Offer, Unsupported};
+use crate::sdp::{self, Agreement, Offer, Streams, Unsupported, Use};
 use crate::translate::{self, Told};
 use is::stun::StunMessage;
-use media_core::{Event, Forwarder, Input, LegKey, Limits, NegotiatedLeg, Outbox, Side};
+use media_core::{Address, Event, Forwarder, Input, LegKey, Limits, NegotiatedLeg, Outbox, Side};
 use protocol::client::Party;
-use protocol::service::{MediaReport, OfferRefusal, RelayCommand, RelayEvent, RelayLimit};
+use protocol::service::{
+    GroupEvent, MediaReport, OfferRefusal, RelayCommand, RelayEvent, RelayLimit,
+};
 use service_kit::Clock;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::{debug, error};
 use units::{CallId, ElapsedMs, MonotonicUs};
 
+mod groups;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -46,8 +51,8 @@ pub(crate) trait Sink {
     fn send<'a>(
         &mut self,
         cold: &'a Outgoing,
-        media: impl Iterator<Item = (LegKey, &'a [u8])>,
-        address: impl Fn(LegKey) -> Option<SocketAddr>,
+        media: impl Iterator<Item = (Address, &'a [u8])>,
+        address: impl Fn(Address) -> Option<SocketAddr>,
     );
     fn tell(&mut self, event: RelayEvent);
     fn report(&mut self, report: MediaReport);
@@ -57,13 +62,13 @@ pub(crate) trait Sink {
 pub(crate) struct Exchange {
     terms: Terms,
     rooms: HashMap<CallId, Room>,
+    gatherings: Gatherings,
     legs: Legs,
     forwarder: Forwarder,
     outbox: Outbox,
     outgoing: Outgoing,
     told: Vec<Told>,
-    /// The call that is being served: who is ended if serving it panics.
-    serving: Option<CallId>,
+    serving: Option<Served>,
 }
 
 impl Exchange {
@@ -71,6 +76,7 @@ impl Exchange {
         Self {
             terms,
             rooms: HashMap::new(),
+            gatherings: Gatherings::default(),
             legs: Legs::default(),
             forwarder: Forwarder::new(Limits::default()),
             outbox: Outbox::default(),
@@ -85,7 +91,7 @@ impl Exchange {
         self.contain(now, |exchange| match command {
             RelayCommand::OpenRoom { call, funded_ms } => exchange.open(now, call, funded_ms),
             RelayCommand::Admit { call, party, request, offer } => {
-                exchange.serving = Some(call);
+                exchange.serving = Some(Served::Call(call));
                 let key = LegKey { call, side: translate::side(party) };
                 let event = match exchange.admit(now, key, &offer, fresh) {
                     Ok(answer) => RelayEvent::Answered { call, party, request, answer },
@@ -93,14 +99,22 @@ impl Exchange {
                 };
                 exchange.told.push(Told::Signaling(event));
             }
+            RelayCommand::Group { group, command } => {
+                exchange.serving = Some(Served::Group(group));
+                exchange.group_command(now, group, command, fresh);
+            }
             RelayCommand::CloseRoom { call } => {
-                exchange.serving = Some(call);
+                exchange.serving = Some(Served::Call(call));
                 exchange.close(now, call);
             }
             RelayCommand::CloseAll => {
                 for call in exchange.rooms.keys().copied().collect::<Vec<_>>() {
-                    exchange.serving = Some(call);
+                    exchange.serving = Some(Served::Call(call));
                     exchange.close(now, call);
+                }
+                for group in exchange.gatherings.ids() {
+                    exchange.serving = Some(Served::Group(group));
+                    exchange.close_group(group);
                 }
             }
         });
@@ -108,14 +122,14 @@ impl Exchange {
 
     /// Whether no room is left.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rooms.is_empty()
+        self.rooms.is_empty() && self.gatherings.is_empty()
     }
 
     /// Replaces a call's limit.
     pub(crate) fn limit(&mut self, now: MonotonicUs, limit: RelayLimit) {
         self.contain(now, |exchange| {
             let RelayLimit { call, funded_ms } = limit;
-            exchange.serving = Some(call);
+            exchange.serving = Some(Served::Call(call));
             exchange.forward(now, Input::SetLimit { call, funded: funded_ms });
         });
     }
@@ -143,26 +157,31 @@ impl Exchange {
         }
         while let Some(call) = self.forwarder.due(now) {
             self.contain(now, |exchange| {
-                exchange.serving = Some(call);
+                exchange.serving = Some(Served::Call(call));
                 exchange.forwarder.wake_one(now, &mut exchange.outbox);
             });
         }
+        self.wake_groups(now);
     }
 
     /// When [`Exchange::wake`] wants to be called at the latest.
     pub(crate) fn next_wake(&self) -> Option<MonotonicUs> {
         let legs = self.legs.next_timer().map(|(at, _)| at);
-        [legs, self.forwarder.next_wake()].into_iter().flatten().min()
+        let deserted = self.gatherings.next_deserted().map(|(at, _)| at);
+        [legs, deserted, self.forwarder.next_wake()].into_iter().flatten().min()
     }
 
     /// Hands out everything that was collected.
     pub(crate) fn flush(&mut self, sink: &mut impl Sink) {
-        let address = |key: LegKey| {
-            let seat = self.rooms.get(&key.call)?.seat(key.side);
-            self.legs.get(seat.connected?)?.ice().selected()
+        let address = |to: Address| {
+            let id = match to {
+                Address::Call(key) => self.rooms.get(&key.call)?.seat(key.side).connected?,
+                Address::Group(leg) => self.gatherings.seated(leg)?,
+            };
+            self.legs.get(id)?.ice().selected()
         };
         if !(self.outgoing.is_empty() && self.outbox.is_empty()) {
-            sink.send(&self.outgoing, self.outbox.datagrams(), address);
+            sink.send(&self.outgoing, self.outbox.addressed(), address);
         }
         self.outgoing.clear();
         let events = self.outbox.events().to_vec();
@@ -193,7 +212,7 @@ impl Exchange {
     }
 
     fn open(&mut self, now: MonotonicUs, call: CallId, funded: ElapsedMs) {
-        self.serving = Some(call);
+        self.serving = Some(Served::Call(call));
         // A repeat must not undo a limit that was set since.
         if let Entry::Vacant(room) = self.rooms.entry(call) {
             room.insert(Room::default());
@@ -215,11 +234,44 @@ impl Exchange {
             return Err(OfferRefusal::Full);
         }
         let peer = room.seat(key.side.other()).latest().and_then(|id| self.legs.get(id));
-        let agreement = Offer::read(offer)
+        let agreement = Offer::read(offer, Use::Pair)
             .and_then(|offer| sdp::agree(&offer, peer.and_then(Leg::video), fresh.ssrcs))
             .map_err(|unsupported: Unsupported| translate::refusal(&unsupported))?;
-        let answer = self.answer(key, &agreement, &fresh);
-        let Agreement { ufrag, fingerprint, sections: _ } = &agreement;
+        // What this client hears and sees is the other side.
+        let stream = match key.side.other() {
+            Side::Fan => "fan",
+            Side::Host => "host",
+        };
+        let place = Place::Call(key);
+        let (id, answer) = self.expect(now, place, &agreement, fresh, Streams::One(stream))?;
+        if let Some(abandoned) = abandoned {
+            self.legs.remove(abandoned);
+        }
+        if let Some(room) = self.rooms.get_mut(&key.call) {
+            room.seat_mut(key.side).joining = Some(id);
+        }
+        Ok(answer)
+    }
+
+    /// Makes the leg by which a client will connect, and our answer.
+    fn expect(
+        &mut self,
+        now: MonotonicUs,
+        place: Place,
+        agreement: &Agreement,
+        fresh: Fresh,
+        streams: Streams<'_>,
+    ) -> Result<(LegId, String), OfferRefusal> {
+        let local = sdp::Local {
+            session_id: fresh.session_id,
+            ufrag: &fresh.credentials.ufrag,
+            pwd: &fresh.credentials.pwd,
+            fingerprint: self.terms.identity.fingerprint(),
+            candidates: &self.terms.candidates,
+            streams,
+        };
+        let answer = sdp::answer(agreement, &local);
+        let Agreement { ufrag, fingerprint, sections: _ } = agreement;
         let instant = self.terms.clock.instant_at(now);
         let dtls =
             DtlsServer::new(&self.terms.identity, fingerprint.clone(), instant).map_err(|end| {
@@ -228,32 +280,8 @@ impl Exchange {
             })?;
         let ice = IceLite::new(fresh.credentials, ufrag.clone());
         let lines = agreement.media().copied().collect();
-        let leg = Leg::new(key, ice, dtls, lines, now + self.terms.join_timeout);
-        if let Some(id) = abandoned {
-            self.legs.remove(id);
-        }
-        let id = self.legs.insert(leg, &self.terms.clock);
-        if let Some(room) = self.rooms.get_mut(&key.call) {
-            room.seat_mut(key.side).joining = Some(id);
-        }
-        Ok(answer)
-    }
-
-    fn answer(&self, key: LegKey, agreement: &Agreement, fresh: &Fresh) -> String {
-        // What this client hears and sees is the other side.
-        let stream = match key.side.other() {
-            Side::Fan => "fan",
-            Side::Host => "host",
-        };
-        let local = sdp::Local {
-            session_id: fresh.session_id,
-            ufrag: &fresh.credentials.ufrag,
-            pwd: &fresh.credentials.pwd,
-            fingerprint: self.terms.identity.fingerprint(),
-            candidates: &self.terms.candidates,
-            stream,
-        };
-        sdp::answer(agreement, &local)
+        let leg = Leg::new(place, ice, dtls, lines, now + self.terms.join_timeout);
+        Ok((self.legs.insert(leg, &self.terms.clock), answer))
     }
 
     fn close(&mut self, now: MonotonicUs, call: CallId) {
@@ -273,7 +301,7 @@ impl Exchange {
         let named = message.split_username().and_then(|(ufrag, _)| self.legs.by_ufrag(ufrag));
         let Some(id) = named else { return };
         let Some(leg) = self.legs.get_mut(id) else { return };
-        self.serving = Some(leg.key().call);
+        self.serving = Some(leg.place().served());
         if !leg.ice().is_authentic(&message) || !self.legs.may_take(now, id, source) {
             return;
         }
@@ -292,7 +320,7 @@ impl Exchange {
     fn dtls(&mut self, now: MonotonicUs, source: SocketAddr, datagram: &[u8]) {
         let Some(id) = self.legs.by_address(source) else { return };
         let Some(leg) = self.legs.get_mut(id) else { return };
-        self.serving = Some(leg.key().call);
+        self.serving = Some(leg.place().served());
         let clock = &self.terms.clock;
         let news = leg.receive_dtls(now, clock, source, datagram, &mut self.outgoing);
         self.heard(now, id, news);
@@ -300,15 +328,21 @@ impl Exchange {
 
     fn media(&mut self, now: MonotonicUs, source: SocketAddr, datagram: &mut [u8]) {
         let leg = self.legs.by_address(source).and_then(|id| self.legs.get(id));
-        if let Some(key) = leg.filter(|leg| leg.is_connected()).map(Leg::key) {
-            self.serving = Some(key.call);
-            self.forwarder.receive(now, key, datagram, &mut self.outbox);
+        let Some((place, media)) = leg.and_then(|leg| Some((leg.place(), leg.media()?))) else {
+            return;
+        };
+        self.serving = Some(place.served());
+        match media {
+            Address::Call(key) => self.forwarder.receive(now, key, datagram, &mut self.outbox),
+            Address::Group(leg) => {
+                self.forwarder.receive_in_group(now, leg, datagram, &mut self.outbox);
+            }
         }
     }
 
     fn wake_leg(&mut self, now: MonotonicUs, id: LegId) {
         let Some(leg) = self.legs.get_mut(id) else { return };
-        self.serving = Some(leg.key().call);
+        self.serving = Some(leg.place().served());
         let news = leg.wake(now, &self.terms.clock, &mut self.outgoing);
         self.heard(now, id, news);
     }
@@ -323,12 +357,24 @@ impl Exchange {
     }
 
     fn joined(&mut self, now: MonotonicUs, id: LegId, negotiated: NegotiatedLeg) {
-        let Some(key) = self.legs.get(id).map(Leg::key) else { return };
+        match self.legs.get(id).map(Leg::place) {
+            Some(Place::Call(key)) => self.side_joined(now, id, key, negotiated),
+            Some(Place::Group(group, member)) => {
+                self.member_joined(now, id, (group, member), &negotiated);
+            }
+            None => {}
+        }
+    }
+
+    fn side_joined(&mut self, now: MonotonicUs, id: LegId, key: LegKey, negotiated: NegotiatedLeg) {
         let Some(room) = self.rooms.get_mut(&key.call) else { return };
         let seat = room.seat_mut(key.side);
         seat.joining = None;
         if let Some(replaced) = seat.connected.replace(id) {
             self.legs.remove(replaced);
+        }
+        if let Some(leg) = self.legs.get_mut(id) {
+            leg.carries(Address::Call(key));
         }
         self.forward(now, Input::Join { leg: key, negotiated });
         let LegKey { call, side } = key;
@@ -337,9 +383,16 @@ impl Exchange {
     }
 
     fn ended(&mut self, now: MonotonicUs, id: LegId, end: &LegEnd) {
-        let Some(key) = self.legs.get(id).map(Leg::key) else { return };
+        let Some(place) = self.legs.get(id).map(Leg::place) else { return };
         self.legs.remove(id);
-        debug!(call = %key.call, side = ?key.side, %end, "leg ended");
+        debug!(?place, %end, "leg ended");
+        match place {
+            Place::Call(key) => self.side_ended(now, id, key),
+            Place::Group(group, member) => self.member_ended(now, id, group, member),
+        }
+    }
+
+    fn side_ended(&mut self, now: MonotonicUs, id: LegId, key: LegKey) {
         let Some(room) = self.rooms.get_mut(&key.call) else { return };
         let seat = room.seat_mut(key.side);
         if seat.connected == Some(id) {
@@ -371,7 +424,7 @@ impl Exchange {
         }
     }
 
-    /// Serves one call; a panic meanwhile is a bug that ends that call, not the process.
+    /// Serves one call or room; a panic meanwhile is a bug that ends that one, not the process.
     fn contain(&mut self, now: MonotonicUs, work: impl FnOnce(&mut Self)) {
         self.serving = None;
         let done = catch_unwind(AssertUnwindSafe(|| work(self))).is_ok();
@@ -379,10 +432,16 @@ impl Exchange {
             return;
         }
         let broken = self.serving.take();
-        error!(call = ?broken, "a bug while serving a call; it is ended");
-        let closed = broken.is_some_and(|call| {
-            self.tell_gone(call);
-            catch_unwind(AssertUnwindSafe(|| self.close(now, call))).is_ok()
+        error!(?broken, "a bug while serving a call or a room; it is ended");
+        let closed = broken.is_some_and(|broken| {
+            catch_unwind(AssertUnwindSafe(|| match broken {
+                Served::Call(call) => {
+                    self.tell_gone(call);
+                    self.close(now, call);
+                }
+                Served::Group(group) => self.close_group(group),
+            }))
+            .is_ok()
         });
         if !closed {
             self.start_over();
@@ -392,7 +451,7 @@ impl Exchange {
     /// Ends all calls with the totals known last: the packet path is broken and nobody can tell by
     /// which of them.
     fn start_over(&mut self) {
-        error!("the packet path is broken; all its calls are ended");
+        error!("the packet path is broken; all its calls and rooms are ended");
         self.forwarder = Forwarder::new(Limits::default());
         self.outbox = Outbox::default();
         self.legs = Legs::default();
@@ -403,6 +462,10 @@ impl Exchange {
                 let (to_fan, to_host) = room.carried;
                 self.told.push(Told::Meter(translate::report(call, to_fan, to_host, true)));
             }
+        }
+        for group in self.gatherings.ids() {
+            self.gatherings.remove(group);
+            self.tell_group(group, GroupEvent::Closed);
         }
     }
 

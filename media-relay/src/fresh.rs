@@ -25,14 +25,9 @@ impl Fresh {
             Credentials { ufrag: ice_text::<UFRAG_LEN>(), pwd: ice_text::<PWD_LEN>() };
         // RFC 8866 section 5.2 wants at most 63 bits.
         let session_id = u64::from_be_bytes(entropy::bytes()) >> 1;
-        Self { session_id, credentials, ssrcs: ssrcs(u32::from_be_bytes(entropy::bytes())) }
+        let ssrcs = Ssrcs::drawn(u32::from_be_bytes(entropy::bytes()));
+        Self { session_id, credentials, ssrcs }
     }
-}
-
-/// Three neighbours, none of them 0 (which some clients take for "none").
-const fn ssrcs(random: u32) -> Ssrcs {
-    let first = if random > u32::MAX - 3 { 1 } else { random + 1 };
-    Ssrcs { audio: first, video: first + 1, video_rtx: first + 2 }
 }
 
 /// Random ice-chars (RFC 8839 section 5.4).
@@ -46,14 +41,6 @@ fn ice_text<const N: usize>() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ssrcs_differ_and_are_never_zero() {
-        for random in [0, 1, u32::MAX - 3, u32::MAX - 2, u32::MAX] {
-            let Ssrcs { audio, video, video_rtx } = ssrcs(random);
-            assert!(audio > 0 && audio < video && video < video_rtx, "{random}");
-        }
-    }
 
     #[test]
     fn no_two_answers_share_credentials() {

@@ -4,8 +4,9 @@
 
 use crate::dtls::{DtlsEnd, DtlsServer, Keys};
 use crate::ice::{Checked, IceLite};
+use crate::place::Place;
 use is::stun::StunMessage;
-use media_core::{Codec, LegKey, MediaLine, NegotiatedLeg};
+use media_core::{Address, Codec, MediaLine, Mid, NegotiatedLeg};
 use service_kit::Clock;
 use std::net::SocketAddr;
 use units::{ElapsedMs, MonotonicUs};
@@ -20,7 +21,9 @@ pub(crate) type Outgoing = Vec<(SocketAddr, Vec<u8>)>;
 
 /// One client's connection.
 pub(crate) struct Leg {
-    key: LegKey,
+    place: Place,
+    /// By which the packet path knows it, once it is connected.
+    media: Option<Address>,
     ice: IceLite,
     dtls: DtlsServer,
     lines: Vec<MediaLine>,
@@ -60,18 +63,28 @@ pub(crate) enum LegEnd {
 impl Leg {
     /// An answered offer that must be connected by `deadline`.
     pub(crate) const fn new(
-        key: LegKey,
+        place: Place,
         ice: IceLite,
         dtls: DtlsServer,
         lines: Vec<MediaLine>,
         deadline: MonotonicUs,
     ) -> Self {
-        Self { key, ice, dtls, lines, state: State::Joining { deadline } }
+        Self { place, media: None, ice, dtls, lines, state: State::Joining { deadline } }
     }
 
     /// Whose connection it is.
-    pub(crate) const fn key(&self) -> LegKey {
-        self.key
+    pub(crate) const fn place(&self) -> Place {
+        self.place
+    }
+
+    /// By which the packet path knows it, if it carries media.
+    pub(crate) const fn media(&self) -> Option<Address> {
+        self.media
+    }
+
+    /// It carries media from now on.
+    pub(crate) const fn carries(&mut self, media: Address) {
+        self.media = Some(media);
     }
 
     /// Its ICE side, for reading.
@@ -79,14 +92,14 @@ impl Leg {
         &self.ice
     }
 
-    /// Whether it carries media.
-    pub(crate) const fn is_connected(&self) -> bool {
-        matches!(self.state, State::Connected)
-    }
-
     /// Its video codec, if it has video.
     pub(crate) fn video(&self) -> Option<Codec> {
         self.lines.iter().map(|line| line.codec).find(|codec| *codec != Codec::Opus)
+    }
+
+    /// The number of the m-line of this mid among those that carry media.
+    pub(crate) fn line_of(&self, mid: Mid) -> Option<usize> {
+        self.lines.iter().position(|line| line.mid == mid)
     }
 
     /// When [`Leg::wake`] wants to be called at the latest.

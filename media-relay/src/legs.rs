@@ -83,7 +83,7 @@ impl Legs {
         };
         // The same side may rejoin from the same socket.
         let held_until = owner.ice().checked_at(address).map(|at| at + ADDRESS_HOLD);
-        owner.key() == taker.key() || held_until.is_none_or(|until| until <= now)
+        owner.place() == taker.place() || held_until.is_none_or(|until| until <= now)
     }
 
     /// Makes `address` this leg's.

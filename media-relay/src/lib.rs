@@ -10,7 +10,7 @@
 //! * `worker`: a media thread's loop over socket, orders and timers. No async runtime, no lock and
 //!   no allocation per datagram; workers share nothing but the counters of `metrics`.
 //! * `mmsg`: reads up to 64 datagrams per system call; the only unsafe code.
-//! * `exchange`: rooms, seats and legs; what each command and datagram means.
+//! * `exchange`: calls, rooms of many and legs; what each command and datagram means.
 //! * `sdp`, `ice`, `dtls`: the cold path, which ends in one `media_core::NegotiatedLeg`.
 //! * `media_core::Forwarder`: the packet path, which counts what is billed.
 //! * `departures`, `sender`: what a batch brought goes out by `sendmmsg`, several equal datagrams to
@@ -24,12 +24,14 @@ mod dispatch;
 mod dtls;
 mod exchange;
 mod fresh;
+mod gatherings;
 mod ice;
 mod leg;
 mod legs;
 mod metrics;
 mod mmsg;
 mod orders;
+mod place;
 mod relay;
 mod room;
 mod sdp;

@@ -15,7 +15,7 @@ pub(crate) struct Room {
     pub(crate) carried: (Carried, Carried),
 }
 
-/// One side's connections. A rejoin leaves the earlier one in use until the new one is connected.
+/// One client's connections. A rejoin leaves the earlier one in use until the new one is connected.
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
     /// Carries media.
@@ -41,14 +41,16 @@ impl Room {
 
     /// All legs of the call.
     pub(crate) fn legs(&self) -> impl Iterator<Item = LegId> {
-        Side::ALL.into_iter().flat_map(|side| {
-            let seat = self.seat(side);
-            [seat.connected, seat.joining].into_iter().flatten()
-        })
+        Side::ALL.into_iter().flat_map(|side| self.seat(side).legs())
     }
 }
 
 impl Seat {
+    /// All legs of the side.
+    pub(crate) fn legs(&self) -> impl Iterator<Item = LegId> {
+        [self.connected, self.joining].into_iter().flatten()
+    }
+
     /// The leg of the side's latest offer.
     pub(crate) fn latest(&self) -> Option<LegId> {
         self.joining.or(self.connected)

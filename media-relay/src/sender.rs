@@ -6,7 +6,7 @@ use crate::departures::{Departures, Message, SEGMENTS_MAX};
 use crate::leg::Outgoing;
 use crate::metrics::{Counts, Unsent};
 use crate::mmsg;
-use media_core::LegKey;
+use media_core::Address;
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, UdpSocket};
 use std::{iter, slice};
@@ -14,7 +14,7 @@ use tracing::{trace, warn};
 
 /// One worker's way out.
 pub(crate) struct Sender {
-    departures: Departures<LegKey>,
+    departures: Departures<Address>,
     segments: Segments,
 }
 
@@ -38,8 +38,8 @@ impl Sender {
         socket: &UdpSocket,
         counts: &mut Counts,
         cold: &'a Outgoing,
-        media: impl Iterator<Item = (LegKey, &'a [u8])>,
-        address: impl Fn(LegKey) -> Option<SocketAddr>,
+        media: impl Iterator<Item = (Address, &'a [u8])>,
+        address: impl Fn(Address) -> Option<SocketAddr>,
     ) {
         let Self { departures, segments } = self;
         let segments_max = match segments {
@@ -128,13 +128,13 @@ fn reason(error: &io::Error) -> Unsent {
 mod tests {
     use super::*;
     use crate::mmsg::tests::{next, refuse_segments, socket};
-    use media_core::Side;
+    use media_core::{LegKey, Side};
 
     /// Sends these datagrams to `to` as media of one leg.
     fn send(sender: &mut Sender, from: &UdpSocket, to: SocketAddr, media: &[&[u8]]) -> Counts {
         let mut counts = Counts::default();
         let call = service_kit::entropy::call_id();
-        let key = LegKey { call, side: Side::Fan };
+        let key = Address::Call(LegKey { call, side: Side::Fan });
         let media = media.iter().map(|datagram| (key, *datagram));
         sender.send(from, &mut counts, &Vec::new(), media, |_| Some(to));
         counts
@@ -154,10 +154,11 @@ mod tests {
         let (sides, cold) = (Side::ALL, vec![(peers[0].1, b"cold".to_vec())]);
         let mut sender = Sender::new();
         for pair in peers.chunks(2) {
-            let media: Vec<(LegKey, Vec<u8>)> = (0..20)
-                .flat_map(|number| sides.map(|side| (LegKey { call, side }, vec![number; 700])))
+            let leg = |side| Address::Call(LegKey { call, side });
+            let media: Vec<(Address, Vec<u8>)> = (0..20)
+                .flat_map(|number| sides.map(|side| (leg(side), vec![number; 700])))
                 .collect();
-            let address = |key: LegKey| Some(pair[usize::from(key.side == Side::Host)].1);
+            let address = |to| Some(pair[usize::from(to == leg(Side::Host))].1);
             let mut counts = Counts::default();
             let media = media.iter().map(|(key, datagram)| (*key, &datagram[..]));
             sender.send(&from, &mut counts, &cold, media, address);
@@ -223,7 +224,8 @@ mod tests {
     #[test]
     fn a_leg_without_an_address_is_counted() {
         let (from, _) = socket("127.0.0.1");
-        let key = LegKey { call: service_kit::entropy::call_id(), side: Side::Fan };
+        let leg = LegKey { call: service_kit::entropy::call_id(), side: Side::Fan };
+        let key = Address::Call(leg);
         let mut counts = Counts::default();
         let media = [(key, &[1; 9][..]), (key, &[2; 9])];
         Sender::new().send(&from, &mut counts, &Vec::new(), media.into_iter(), |_| None);

@@ -1,10 +1,10 @@
 //! The only bridge between the messages of services and the types of the media core.
 
 use crate::sdp::Unsupported;
-use media_core::{Carried, Event, Side};
+use media_core::{Carried, Event, MediaKind, MediaLine, Mid, Side};
 use protocol::client::Party;
 use protocol::service;
-use protocol::service::{MediaReport, OfferRefusal, RelayEvent};
+use protocol::service::{GroupLine, LineMedium, MediaReport, OfferRefusal, RelayEvent};
 use units::CallId;
 
 /// What an event of the packet path is to the other services.
@@ -60,6 +60,22 @@ const fn carried(carried: Carried) -> service::Carried {
         bytes: carried.bytes,
         lost: carried.lost,
     }
+}
+
+pub(crate) fn group_line(line: &MediaLine) -> GroupLine {
+    GroupLine {
+        line: mid(line.mid),
+        medium: match line.codec.kind() {
+            MediaKind::Audio => LineMedium::Audio,
+            MediaKind::Video => LineMedium::Video,
+        },
+        sends: line.client_sends,
+        receives: line.client_receives,
+    }
+}
+
+pub(crate) fn mid(mid: Mid) -> String {
+    String::from_utf8_lossy(mid.as_bytes()).into_owned()
 }
 
 pub(crate) fn refusal(unsupported: &Unsupported) -> OfferRefusal {

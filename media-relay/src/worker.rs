@@ -8,7 +8,7 @@ use crate::metrics::{Counts, Dropped, Metrics};
 use crate::mmsg::Inbox;
 use crate::orders::{Order, Orders};
 use crate::sender::Sender;
-use media_core::LegKey;
+use media_core::Address;
 use protocol::service::{MediaReport, RelayCommand, RelayEvent};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -79,8 +79,8 @@ impl Sink for Wire<'_> {
     fn send<'a>(
         &mut self,
         cold: &'a Outgoing,
-        media: impl Iterator<Item = (LegKey, &'a [u8])>,
-        address: impl Fn(LegKey) -> Option<SocketAddr>,
+        media: impl Iterator<Item = (Address, &'a [u8])>,
+        address: impl Fn(Address) -> Option<SocketAddr>,
     ) {
         self.sender.send(self.socket, self.counts, cold, media, address);
     }

@@ -140,6 +140,8 @@ pub(crate) fn relay_fact(event: RelayEvent) -> Option<RelayFact> {
         RelayEvent::Flowing { call } => RelayFact::Flowing { call },
         RelayEvent::Gone { call, party } => RelayFact::Gone { call, party: party_in(party) },
         RelayEvent::LimitReached { call } => RelayFact::LimitReached { call },
+        // No product opens rooms of many yet.
+        RelayEvent::Group { .. } => return None,
         RelayEvent::Restarted => RelayFact::Restarted,
     })
 }

@@ -82,7 +82,9 @@ impl Forwarder {
         while self.due(now).is_some() {
             self.wake_one(now, out);
         }
-        self.groups.wake(now, out);
+        while self.due_group(now).is_some() {
+            self.wake_one_group(now, out);
+        }
     }
 
     /// The call that [`Forwarder::wake_one`] would serve, so that a caller knows whose it was if

@@ -24,14 +24,13 @@ impl Groups {
         Self { limits, groups: Vec::new(), schedule: Schedule::new() }
     }
 
-    pub(crate) fn wake(&mut self, now: MonotonicUs, out: &mut Outbox) {
-        while let Some(number) = self.schedule.take_due(now) {
-            let Some(Some(scheduled)) = self.groups.get_mut(number as usize) else { continue };
-            scheduled.at = None;
-            scheduled.group.wake(now, out);
-            let due = scheduled.group.due();
-            self.schedule.want(number, &mut scheduled.at, due);
-        }
+    fn wake_one(&mut self, now: MonotonicUs, out: &mut Outbox) {
+        let Some(number) = self.schedule.take_due(now) else { return };
+        let Some(Some(scheduled)) = self.groups.get_mut(number as usize) else { return };
+        scheduled.at = None;
+        scheduled.group.wake(now, out);
+        let due = scheduled.group.due();
+        self.schedule.want(number, &mut scheduled.at, due);
     }
 
     pub(crate) fn next_wake(&self) -> Option<MonotonicUs> {
@@ -128,6 +127,35 @@ impl Forwarder {
             let publisher = publisher.map(|(seat, line)| Spot { seat, line });
             group.hear(now, Spot { seat: listener.seat, line }, publisher, out)
         })
+    }
+
+    /// Whether what a publisher sends on one of its lines is kept from everybody. Listeners' streams
+    /// go on without a gap; video with the next key frame, which is asked for.
+    ///
+    /// # Errors
+    /// [`GroupError::NoGroup`], [`GroupError::NoMember`], [`GroupError::NoLine`],
+    /// [`GroupError::NotSent`].
+    pub fn mute_in_group(
+        &mut self,
+        now: MonotonicUs,
+        (publisher, line): (GroupLeg, usize),
+        muted: bool,
+        out: &mut Outbox,
+    ) -> Result<(), GroupError> {
+        self.groups.with(publisher.group, |group| {
+            group.mute(now, Spot { seat: publisher.seat, line }, muted, out)
+        })
+    }
+
+    /// The group that [`Forwarder::wake_one_group`] would serve; see [`Forwarder::due`].
+    #[must_use]
+    pub fn due_group(&self, now: MonotonicUs) -> Option<u32> {
+        self.groups.schedule.due(now)
+    }
+
+    /// Does what has become due in one group; nothing if there is none.
+    pub fn wake_one_group(&mut self, now: MonotonicUs, out: &mut Outbox) {
+        self.groups.wake_one(now, out);
     }
 
     /// Takes one SRTP or SRTCP datagram of a member of a group; see [`Forwarder::receive`].

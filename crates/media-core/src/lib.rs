@@ -45,6 +45,6 @@ pub use forwarder::Forwarder;
 pub use group::GroupError;
 pub use leg::{Codec, ExtensionIds, MediaKind, MediaLine, Mid, NegotiatedLeg, SrtpProfile};
 pub use limits::Limits;
-pub use outbox::Outbox;
+pub use outbox::{Address, Outbox};
 pub use side::{GroupLeg, LegKey, Side};
 pub use srtp::{Opener, Role, Sealer, SrtpContext, SrtpError};

@@ -18,8 +18,8 @@ pub struct Outbox {
 }
 
 /// Whom a datagram is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
     Call(LegKey),
     Group(GroupLeg),
 }
@@ -37,6 +37,11 @@ impl From<GroupLeg> for Address {
 }
 
 impl Outbox {
+    /// All datagrams, in the order in which they must be sent.
+    pub fn addressed(&self) -> impl Iterator<Item = (Address, &[u8])> {
+        self.datagrams.iter().map(|(to, range)| (*to, &self.bytes[range.clone()]))
+    }
+
     /// The datagrams to sides of calls, in the order in which they must be sent.
     pub fn datagrams(&self) -> impl Iterator<Item = (LegKey, &[u8])> {
         self.datagrams.iter().filter_map(|(to, range)| match to {

@@ -42,6 +42,14 @@ uuid_id! {
     SpendId
 }
 uuid_id! {
+    /// One room of many. A version 7 UUID.
+    GroupId
+}
+uuid_id! {
+    /// One person's place in a [`GroupId`], over all connections that it is taken by.
+    MemberId
+}
+uuid_id! {
     /// One run of a billing meter, new at each start. The owner of leases.
     MeterId
 }

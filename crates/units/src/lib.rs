@@ -12,7 +12,7 @@ mod money;
 mod shard;
 mod time;
 
-pub use id::{CallId, MeterId, SessionId, SpendId, UserId, UserIdError};
+pub use id::{CallId, GroupId, MemberId, MeterId, SessionId, SpendId, UserId, UserIdError};
 pub use medium::Medium;
 pub use money::{Coins, MicroCoins, MoneyError, Rate, Rates, ShareBps};
 pub use shard::Shard;

@@ -36,8 +36,8 @@ impl Sink for Heard {
     fn send<'a>(
         &mut self,
         cold: &'a Outgoing,
-        media: impl Iterator<Item = (LegKey, &'a [u8])>,
-        address: impl Fn(LegKey) -> Option<SocketAddr>,
+        media: impl Iterator<Item = (Address, &'a [u8])>,
+        address: impl Fn(Address) -> Option<SocketAddr>,
     ) {
         let media = media.filter_map(|(key, datagram)| Some((address(key)?, datagram.to_vec())));
         self.sent.extend(cold.iter().cloned().chain(media));
@@ -52,6 +52,8 @@ impl Sink for Heard {
     }
 }
 
+mod groups;
+
 /// An exchange and the time on its clock.
 struct World {
     exchange: Exchange,
@@ -61,8 +63,9 @@ struct World {
 
 /// A client that was answered.
 struct Client {
-    call: CallId,
-    party: Party,
+    place: Place,
+    connected: RelayEvent,
+    gone: RelayEvent,
     username: String,
     pwd: String,
     dtls: Dtls,
@@ -120,6 +123,18 @@ impl World {
         let [RelayEvent::Answered { request: 7, answer, .. }] = &heard.events[..] else {
             panic!("{:?}", heard.events);
         };
+        let connected = RelayEvent::Connected { call, party };
+        let gone = RelayEvent::Gone { call, party };
+        let place = Place::Call(LegKey { call, side: translate::side(party) });
+        self.client(certificate, answer, (place, connected, gone))
+    }
+
+    fn client(
+        &self,
+        certificate: dimpl::DtlsCertificate,
+        answer: &str,
+        (place, connected, gone): (Place, RelayEvent, RelayEvent),
+    ) -> Client {
         let attribute = |name: &str| {
             let line = answer.lines().find_map(|line| line.strip_prefix(name));
             line.expect(name).to_owned()
@@ -129,7 +144,8 @@ impl World {
         dtls.set_active(true);
         dtls.handle_timeout(instant).unwrap();
         let username = format!("{}:Ab1+", attribute("a=ice-ufrag:"));
-        Client { call, party, username, pwd: attribute("a=ice-pwd:"), dtls }
+        let pwd = attribute("a=ice-pwd:");
+        Client { place, connected, gone, username, pwd, dtls }
     }
 
     /// A check of this client from `port`, and what came of it.
@@ -147,10 +163,9 @@ impl World {
     /// Checks and shakes hands from `port` until the client is connected.
     fn connect(&mut self, client: &mut Client, port: u16) {
         assert_eq!(self.check(client, port, false).sent.len(), 1);
-        let connected = RelayEvent::Connected { call: client.call, party: client.party };
         for _ in 0..20 {
             let heard = self.shake(client, port);
-            if heard.events.contains(&connected) {
+            if heard.events.contains(&client.connected) {
                 return;
             }
             assert!(heard.events.is_empty(), "{:?}", heard.events);
@@ -179,9 +194,14 @@ impl World {
 
     /// Where the exchange would send this client's media.
     fn destination(&self, client: &Client) -> Option<SocketAddr> {
-        let room = self.exchange.rooms.get(&client.call)?;
-        let id = room.seat(translate::side(client.party)).connected?;
-        self.exchange.legs.get(id)?.ice().selected()
+        let exchange = &self.exchange;
+        let id = match client.place {
+            Place::Call(key) => exchange.rooms.get(&key.call)?.seat(key.side).connected?,
+            Place::Group(group, member) => {
+                exchange.gatherings.get(group)?.members.get(&member)?.seat.connected?
+            }
+        };
+        exchange.legs.get(id)?.ice().selected()
     }
 }
 
@@ -190,7 +210,7 @@ fn from(port: u16) -> SocketAddr {
 }
 
 fn gone(client: &Client) -> RelayEvent {
-    RelayEvent::Gone { call: client.call, party: client.party }
+    client.gone.clone()
 }
 
 #[test]
@@ -332,7 +352,7 @@ fn a_bug_ends_the_call_it_was_met_in_and_no_other() {
     let mut other = world.offer(sound, Party::Fan);
     world.connect(&mut other, 10);
     world.exchange.contain(world.now, |exchange| {
-        exchange.serving = Some(broken);
+        exchange.serving = Some(Served::Call(broken));
         panic!("a bug, on purpose");
     });
     let mut heard = world.heard();
@@ -358,7 +378,7 @@ fn a_timer_is_served_in_the_name_of_its_call() {
         world.exchange.wake(world.now);
         let reports = world.heard().reports;
         let [report] = &reports[..] else { panic!("{reports:?}") };
-        assert_eq!(world.exchange.serving, Some(report.call));
+        assert_eq!(world.exchange.serving, Some(Served::Call(report.call)));
     }
 }
 
@@ -399,7 +419,7 @@ fn random_datagrams_leave_nothing_behind() {
 
 #[test]
 fn fresh_values_are_all_used() {
-    let ssrcs = Ssrcs { audio: 11, video: 12, video_rtx: 13 };
+    let ssrcs = Ssrcs::drawn(10);
     let credentials = Credentials { ufrag: "u".repeat(16), pwd: "p".repeat(24) };
     let fresh = Fresh { session_id: 99, credentials, ssrcs };
     let mut world = World::new();

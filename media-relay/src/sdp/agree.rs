@@ -1,16 +1,31 @@
-//! Chooses what a call uses of what a client offers.
+//! Chooses what is used of what a client offers.
 
 use super::Unsupported;
-use super::lines::{Section, is_token};
+use super::lines::{SECTIONS_MAX, Section, is_token};
 use super::offer::{Fingerprint, Offer};
 use media_core::{Codec, ExtensionIds, MediaLine, Mid};
 
-/// The SSRCs of what we send to one client. Chosen by the caller: random, different, not zero.
+/// The SSRCs of what we send to one client: neighbours, none of them 0 (which some clients take for
+/// "none").
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ssrcs {
-    pub(crate) audio: u32,
-    pub(crate) video: u32,
-    pub(crate) video_rtx: u32,
+    next: u32,
+}
+
+/// Most that one client needs: two per m-line.
+const SSRCS_MAX: u32 = 2 * SECTIONS_MAX as u32;
+
+impl Ssrcs {
+    /// Those that follow a random number.
+    pub(crate) const fn drawn(random: u32) -> Self {
+        Self { next: if random >= u32::MAX - SSRCS_MAX { 1 } else { random + 1 } }
+    }
+
+    const fn take(&mut self) -> u32 {
+        let ssrc = self.next;
+        self.next += 1;
+        ssrc
+    }
 }
 
 /// What an offer and we agree on: all that the answer says about media.
@@ -77,28 +92,28 @@ const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 pub(crate) fn agree(
     offer: &Offer<'_>,
     peer_video: Option<Codec>,
-    ssrcs: Ssrcs,
+    mut ssrcs: Ssrcs,
 ) -> Result<Agreement, Unsupported> {
-    let outcome = |(index, section): (usize, &Section<'_>)| match (offer.audio, offer.video) {
-        ((audio, mid), _) if audio == index => {
-            let choice = choose(section, |codec| codec == Codec::Opus).ok_or(Unsupported::Opus)?;
-            Ok(Outcome::Agreed(line(section, mid, choice, ssrcs)))
-        }
-        (_, Some((video, mid))) if video == index => {
-            let wanted = |codec| match peer_video {
-                Some(peer) => codec == peer,
-                None => codec != Codec::Opus,
-            };
-            let choice = choose(section, wanted).ok_or(Unsupported::Video(peer_video))?;
-            Ok(Outcome::Agreed(line(section, mid, choice, ssrcs)))
-        }
-        _ => Ok(rejected(section)),
-    };
-    Ok(Agreement {
-        ufrag: offer.ufrag.to_owned(),
-        fingerprint: offer.fingerprint.clone(),
-        sections: offer.sections.iter().enumerate().map(outcome).collect::<Result<_, _>>()?,
-    })
+    let mut video = peer_video;
+    let mut sections = Vec::with_capacity(offer.sections.len());
+    for (index, section) in offer.sections.iter().enumerate() {
+        let used = offer.lines.iter().find(|(used, _)| *used == index);
+        let Some((_, mid)) = used else {
+            sections.push(rejected(section));
+            continue;
+        };
+        let choice = if section.kind == "audio" {
+            choose(section, |codec| codec == Codec::Opus).ok_or(Unsupported::Opus)?
+        } else {
+            let wanted = |codec| video.map_or(codec != Codec::Opus, |video| codec == video);
+            let choice = choose(section, wanted).ok_or(Unsupported::Video(video))?;
+            video = Some(choice.codec);
+            choice
+        };
+        sections.push(Outcome::Agreed(line(section, *mid, choice, &mut ssrcs)));
+    }
+    let (ufrag, fingerprint) = (offer.ufrag.to_owned(), offer.fingerprint.clone());
+    Ok(Agreement { ufrag, fingerprint, sections })
 }
 
 impl Agreement {
@@ -108,6 +123,11 @@ impl Agreement {
             Outcome::Agreed(line) => Some(&line.media),
             Outcome::Rejected { .. } => None,
         })
+    }
+
+    /// The video codec, if there is video: all such m-lines have the same.
+    pub(crate) fn video(&self) -> Option<Codec> {
+        self.media().map(|line| line.codec).find(|codec| *codec != Codec::Opus)
     }
 }
 
@@ -158,7 +178,7 @@ fn constrained_baseline(section: &Section<'_>, payload_type: u8) -> Option<[u8; 
     constrained.then_some([profile, constraints, level.min(H264_LEVEL)])
 }
 
-fn line(section: &Section<'_>, mid: Mid, choice: Choice, ssrcs: Ssrcs) -> AgreedLine {
+fn line(section: &Section<'_>, mid: Mid, choice: Choice, ssrcs: &mut Ssrcs) -> AgreedLine {
     let audio = choice.codec == Codec::Opus;
     let extensions = extensions(section, audio);
     let rtx_payload_type = if audio { None } else { rtx(section, choice.payload_type) };
@@ -171,8 +191,8 @@ fn line(section: &Section<'_>, mid: Mid, choice: Choice, ssrcs: Ssrcs) -> Agreed
         rtx_payload_type,
         clock_hz: if audio { OPUS_CLOCK_HZ } else { VIDEO_CLOCK_HZ },
         extensions,
-        ssrc: if audio { ssrcs.audio } else { ssrcs.video },
-        rtx_ssrc: rtx_payload_type.map(|_| ssrcs.video_rtx),
+        ssrc: ssrcs.take(),
+        rtx_ssrc: rtx_payload_type.map(|_| ssrcs.take()),
         client_sends,
         client_receives,
         transport_cc: feedback.transport_cc,

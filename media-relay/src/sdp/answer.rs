@@ -15,8 +15,17 @@ pub(crate) struct Local<'a> {
     pub(crate) fingerprint: &'a str,
     /// Where we can be reached.
     pub(crate) candidates: &'a [SocketAddr],
-    /// Names the stream: audio and video of one stream are played in sync.
-    pub(crate) stream: &'a str,
+    pub(crate) streams: Streams<'a>,
+}
+
+/// How what we send is named: audio and video of one stream are played in sync.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Streams<'a> {
+    /// All is one person's.
+    One(&'a str),
+    /// The first audio and the first video m-line that the client receives on are one person's, the
+    /// second ones another's, and so on.
+    Slots,
 }
 
 /// The answer to the offer that led to `agreement`.
@@ -24,6 +33,10 @@ pub(crate) fn answer(agreement: &Agreement, local: &Local<'_>) -> String {
     let mut text = String::with_capacity(2_048);
     let mids = agreement.media().map(|media| mid_text(media.mid.as_bytes()));
     let bundle: Vec<String> = mids.collect();
+    let all = match local.streams {
+        Streams::One(name) => name,
+        Streams::Slots => "*",
+    };
     let session = [
         "v=0".to_owned(),
         format!("o=- {} 1 IN IP4 0.0.0.0", local.session_id),
@@ -31,18 +44,19 @@ pub(crate) fn answer(agreement: &Agreement, local: &Local<'_>) -> String {
         "t=0 0".to_owned(),
         format!("a=group:BUNDLE {}", bundle.join(" ")),
         "a=ice-lite".to_owned(),
-        format!("a=msid-semantic: WMS {}", local.stream),
+        format!("a=msid-semantic: WMS {all}"),
     ];
     write_lines(&mut text, session);
     // The bundled transport's candidates belong to the m-line that the group names first
     // (RFC 8843 section 7.3.1).
     let mut candidates = local.candidates;
+    let mut slots = [0; 2];
     for outcome in &agreement.sections {
         match outcome {
             Outcome::Agreed(line) => {
                 write_transport(&mut text, line, local, std::mem::take(&mut candidates));
                 write_format(&mut text, line);
-                write_sources(&mut text, line, local.stream);
+                write_sources(&mut text, line, local.streams, &mut slots);
             }
             Outcome::Rejected { kind, profile, format, mid } => {
                 let lines = [
@@ -141,13 +155,20 @@ fn write_format(text: &mut String, line: &AgreedLine) {
     write_lines(text, extensions);
 }
 
-/// What we send on this m-line, if the client receives on it.
-fn write_sources(text: &mut String, line: &AgreedLine, stream: &str) {
+/// What we send on this m-line, if the client receives on it. `slots` counts such lines so far.
+fn write_sources(text: &mut String, line: &AgreedLine, streams: Streams<'_>, slots: &mut [u32; 2]) {
     let media = &line.media;
     if !media.client_receives {
         return;
     }
-    let track = if media.codec == Codec::Opus { "audio" } else { "video" };
+    let audio = media.codec == Codec::Opus;
+    let track = if audio { "audio" } else { "video" };
+    let slot = &mut slots[usize::from(audio)];
+    *slot += 1;
+    let stream = match streams {
+        Streams::One(name) => name,
+        Streams::Slots => &format!("slot{slot}"),
+    };
     write_lines(text, [format!("a=msid:{stream} {track}")]);
     if let Some(rtx) = media.rtx_ssrc {
         write_lines(text, [format!("a=ssrc-group:FID {} {rtx}", media.ssrc)]);

@@ -17,10 +17,17 @@ pub(crate) struct Offer<'a> {
     pub(crate) fingerprint: Fingerprint,
     /// All m-lines, in order.
     pub(crate) sections: Vec<Section<'a>>,
-    /// The index of the audio m-line in `sections`, and its mid.
-    pub(crate) audio: (usize, Mid),
-    /// The index of the video m-line, if there is one, and its mid.
-    pub(crate) video: Option<(usize, Mid)>,
+    /// The indexes in `sections` of those that are used, ascending, and their mids.
+    pub(crate) lines: Vec<(usize, Mid)>,
+}
+
+/// Which of the offered m-lines are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The first for audio, and the first for video if there is one: a call.
+    Pair,
+    /// All for audio and video, at least one: a room of many.
+    All,
 }
 
 /// A hash of a certificate.
@@ -43,15 +50,21 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     /// The first thing found that it lacks.
-    pub(crate) fn read(text: &'a str) -> Result<Self, Unsupported> {
+    pub(crate) fn read(text: &'a str, used: Use) -> Result<Self, Unsupported> {
         let Description { session, sections } = Description::read(text)?;
         let bundle = bundle(&session).ok_or(Unsupported::Bundle)?;
-        let audio = first(&sections, "audio", &bundle)?.ok_or(Unsupported::Audio)?;
-        let video = first(&sections, "video", &bundle)?;
-        for (index, _) in [Some(audio), video].into_iter().flatten() {
-            if !sections[index].attributes.has("rtcp-mux") {
-                return Err(Unsupported::RtcpMux);
-            }
+        let mut lines = offered(&sections, &bundle)?;
+        if used == Use::Pair {
+            let first = |kind| lines.iter().find(|(index, _)| sections[*index].kind == kind);
+            let audio = first("audio").ok_or(Unsupported::Audio)?;
+            lines = [Some(audio), first("video")].into_iter().flatten().copied().collect();
+            lines.sort_unstable_by_key(|(index, _)| *index);
+        }
+        if lines.is_empty() {
+            return Err(Unsupported::Media);
+        }
+        if lines.iter().any(|(index, _)| !sections[*index].attributes.has("rtcp-mux")) {
+            return Err(Unsupported::RtcpMux);
         }
         if session.has("ice-lite") {
             return Err(Unsupported::FullIce);
@@ -78,7 +91,7 @@ impl<'a> Offer<'a> {
         transport("setup")
             .filter(|setup| ["actpass", "active"].contains(setup))
             .ok_or(Unsupported::DtlsClient)?;
-        Ok(Self { ufrag, fingerprint, sections, audio, video })
+        Ok(Self { ufrag, fingerprint, sections, lines })
     }
 }
 
@@ -89,29 +102,25 @@ fn bundle<'a>(session: &Attributes<'a>) -> Option<Vec<&'a str>> {
     (!mids.is_empty()).then_some(mids)
 }
 
-/// The first m-line of `kind` that is offered within the bundle.
-fn first(
-    sections: &[Section<'_>],
-    kind: &str,
-    bundle: &[&str],
-) -> Result<Option<(usize, Mid)>, Unsupported> {
-    let offered = |section: &Section<'_>| {
+/// The m-lines for audio and video that are offered within the bundle, with their mids.
+fn offered(sections: &[Section<'_>], bundle: &[&str]) -> Result<Vec<(usize, Mid)>, Unsupported> {
+    let mut lines = Vec::new();
+    for (index, section) in sections.iter().enumerate() {
         let disabled = section.port == 0 && !section.attributes.has("bundle-only");
-        let mid = section.attributes.value("mid");
-        section.kind == kind && !disabled && mid.is_none_or(|mid| bundle.contains(&mid))
-    };
-    let Some((index, section)) = sections.iter().enumerate().find(|(_, section)| offered(section))
-    else {
-        return Ok(None);
-    };
-    if section.profile != PROFILE {
-        return Err(Unsupported::Profile);
+        let text = section.attributes.value("mid");
+        let bundled = text.is_none_or(|mid| bundle.contains(&mid));
+        if disabled || !bundled || !["audio", "video"].contains(&section.kind) {
+            continue;
+        }
+        if section.profile != PROFILE {
+            return Err(Unsupported::Profile);
+        }
+        let same_mid = |other: &&Section<'_>| other.attributes.value("mid") == text;
+        let unique = sections.iter().filter(same_mid).count() == 1;
+        let mid = text.filter(|mid| unique && is_token(mid)).and_then(Mid::new);
+        lines.push((index, mid.ok_or(Unsupported::Mid)?));
     }
-    let text = section.attributes.value("mid").filter(|mid| is_token(mid));
-    let same_mid = |other: &&Section<'_>| other.attributes.value("mid") == text;
-    let unique = sections.iter().filter(same_mid).count() == 1;
-    let mid = text.and_then(Mid::new).filter(|_| unique).ok_or(Unsupported::Mid)?;
-    Ok(Some((index, mid)))
+    Ok(lines)
 }
 
 /// Whether `text` is made of ice-chars (RFC 8839 section 5.4) and as long as it must be.

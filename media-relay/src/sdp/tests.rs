@@ -6,10 +6,17 @@ use proptest::prelude::*;
 
 const CHROMIUM: &str = include_str!("offers/chromium_156.sdp");
 const FIREFOX: &str = include_str!("offers/firefox_style.sdp");
-const SSRCS: Ssrcs = Ssrcs { audio: 1, video: 2, video_rtx: 3 };
 
 fn respond(offer: &str, peer_video: Option<Codec>) -> Result<(Agreement, String), Unsupported> {
-    let agreement = agree(&Offer::read(offer)?, peer_video, SSRCS)?;
+    respond_with(Use::Pair, offer, peer_video)
+}
+
+fn respond_with(
+    used: Use,
+    offer: &str,
+    peer_video: Option<Codec>,
+) -> Result<(Agreement, String), Unsupported> {
+    let agreement = agree(&Offer::read(offer, used)?, peer_video, Ssrcs::drawn(0))?;
     let candidates = ["192.0.2.7:5000".parse().unwrap(), "[2001:db8::7]:5000".parse().unwrap()];
     let local = Local {
         session_id: 42,
@@ -17,7 +24,10 @@ fn respond(offer: &str, peer_video: Option<Codec>) -> Result<(Agreement, String)
         pwd: "our password",
         fingerprint: "AB:CD",
         candidates: &candidates,
-        stream: "host",
+        streams: match used {
+            Use::Pair => Streams::One("host"),
+            Use::All => Streams::Slots,
+        },
     };
     let text = answer(&agreement, &local);
     Ok((agreement, text))
@@ -25,11 +35,6 @@ fn respond(offer: &str, peer_video: Option<Codec>) -> Result<(Agreement, String)
 
 fn refused(offer: &str, peer_video: Option<Codec>) -> String {
     respond(offer, peer_video).expect_err("must be refused").to_string()
-}
-
-/// The agreed video codec.
-fn video(agreement: &Agreement) -> Option<Codec> {
-    agreement.media().map(|line| line.codec).find(|codec| *codec != Codec::Opus)
 }
 
 /// The part of an answer that follows the n-th `m=`, with it, as lines.
@@ -137,11 +142,11 @@ fn a_voice_call_is_an_offer_without_video() {
     let audio = media.split("m=video").next().unwrap();
     let voice = format!("{}m=audio{audio}", session.replace("BUNDLE 0 1", "BUNDLE 0"));
     let (agreement, _) = respond(&voice, Some(Codec::Vp8)).unwrap();
-    assert_eq!((agreement.media().count(), video(&agreement)), (1, None));
+    assert_eq!((agreement.media().count(), agreement.video()), (1, None));
     let rejected = CHROMIUM.replace("m=video 9", "m=video 0");
-    assert_eq!(video(&respond(&rejected, None).unwrap().0), None);
+    assert_eq!(respond(&rejected, None).unwrap().0.video(), None);
     let bundle_only = rejected.replace("a=mid:1", "a=mid:1\r\na=bundle-only");
-    assert_eq!(video(&respond(&bundle_only, None).unwrap().0), Some(Codec::Vp8));
+    assert_eq!(respond(&bundle_only, None).unwrap().0.video(), Some(Codec::Vp8));
 }
 
 #[test]
@@ -225,12 +230,92 @@ fn an_extension_id_for_two_things_is_not_used() {
     }
 }
 
+/// An offer of as many m-lines as there are letters: `a` audio, `v` video that the client only
+/// receives, and the same in capitals that it also sends. Mids are counted from 0.
+fn many(lines: &str) -> String {
+    let (session, audio) = CHROMIUM.split_once("m=audio").unwrap();
+    let (audio, video) = audio.split_once("m=video").unwrap();
+    let mids: Vec<String> = (0..lines.len()).map(|mid| mid.to_string()).collect();
+    let mut offer = session.replace("BUNDLE 0 1", &format!("BUNDLE {}", mids.join(" ")));
+    for (mid, line) in mids.iter().zip(lines.chars()) {
+        let (kind, text, of) = match line.to_ascii_lowercase() {
+            'a' => ("m=audio", audio, "a=mid:0\r\n"),
+            _ => ("m=video", video, "a=mid:1\r\n"),
+        };
+        let text = text.replace(of, &format!("a=mid:{mid}\r\n"));
+        offer.push_str(kind);
+        let way = if line.is_ascii_lowercase() { "a=recvonly" } else { "a=sendrecv" };
+        offer.push_str(&text.replace("a=sendrecv", way));
+    }
+    offer
+}
+
+#[test]
+fn in_a_room_of_many_every_m_line_is_answered_with_ssrcs_of_its_own() {
+    let (agreement, text) = respond_with(Use::All, &many("Vaavv"), None).unwrap();
+    let lines: Vec<_> =
+        agreement.media().map(|line| (line.codec, line.ssrc, line.rtx_ssrc)).collect();
+    let (opus, vp8) = (Codec::Opus, Codec::Vp8);
+    let expected =
+        [(vp8, 1, Some(2)), (opus, 3, None), (opus, 4, None), (vp8, 5, Some(6)), (vp8, 7, Some(8))];
+    assert_eq!(lines, expected);
+    let sends: Vec<bool> = agreement.media().map(|line| line.client_sends).collect();
+    assert_eq!(sends, [true, false, false, false, false]);
+    assert!(text.contains("a=group:BUNDLE 0 1 2 3 4\r\n"));
+    // The n-th audio and the n-th video are one person's, and the media's SSRC is named first.
+    for (index, stream, ssrc) in
+        [(0, "slot1", 1), (1, "slot1", 3), (2, "slot2", 4), (3, "slot2", 5), (4, "slot3", 7)]
+    {
+        let section = section(&text, index);
+        assert!(section.iter().any(|line| line.starts_with(&format!("a=msid:{stream} "))));
+        let first = section.iter().find(|line| line.starts_with("a=ssrc:")).unwrap();
+        assert_eq!(*first, format!("a=ssrc:{ssrc} cname:{stream}"), "{section:?}");
+    }
+}
+
+#[test]
+fn in_a_room_of_many_all_video_is_of_one_codec_and_there_need_not_be_any_audio() {
+    let (agreement, _) = respond_with(Use::All, &many("vv"), Some(Codec::H264)).unwrap();
+    assert!(agreement.media().all(|line| line.codec == Codec::H264));
+    // The first m-line prefers VP8 and the second does not know it.
+    let (first, second) =
+        many("vv").rsplit_once("m=video").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let offer = format!("{first}m=video{}", second.replace("VP8/", "VP7/"));
+    let lacks = respond_with(Use::All, &offer, None).unwrap_err();
+    assert_eq!(lacks.to_string(), "video codec VP8");
+    let none = CHROMIUM.replace("m=audio", "m=text").replace("m=video", "m=text");
+    let lacks = respond_with(Use::All, &none, None).unwrap_err();
+    assert_eq!(lacks.to_string(), "an m-line for audio or video in the BUNDLE group");
+    assert_eq!(refused(&none, None), "an audio m-line in the BUNDLE group");
+}
+
+#[test]
+fn a_call_uses_the_first_m_line_of_each_kind() {
+    let (agreement, text) = respond(&many("avav"), None).unwrap();
+    assert_eq!(agreement.media().count(), 2);
+    assert!(text.contains("a=group:BUNDLE 0 1\r\n"));
+}
+
+#[test]
+fn ssrcs_are_never_zero_however_many_there_are() {
+    for random in [0, 1, u32::MAX - 33, u32::MAX - 32, u32::MAX - 2, u32::MAX] {
+        let offer = many(&"v".repeat(16));
+        let offer = Offer::read(&offer, Use::All).unwrap();
+        let agreement = agree(&offer, None, Ssrcs::drawn(random)).unwrap();
+        let ssrcs = agreement.media().flat_map(|line| [Some(line.ssrc), line.rtx_ssrc]).flatten();
+        let ssrcs: Vec<u32> = ssrcs.collect();
+        assert_eq!(ssrcs.len(), 32);
+        assert!(ssrcs[0] > 0 && ssrcs.is_sorted_by(|one, next| one < next), "{random}: {ssrcs:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn no_mutation_panics_or_injects_lines(
         firefox in any::<bool>(),
+        used in prop::sample::select(vec![Use::Pair, Use::All]),
         peer in prop::sample::select(vec![None, Some(Codec::Vp8), Some(Codec::H264)]),
         edits in prop::collection::vec((any::<prop::sample::Index>(), 0..12_usize, ".{0,8}"), 1..12),
     ) {
@@ -241,7 +326,7 @@ proptest! {
             offer.splice(start..end, inserted.chars());
         }
         let offer: String = offer.into_iter().collect();
-        if let Ok((agreement, text)) = respond(&offer, peer) {
+        if let Ok((agreement, text)) = respond_with(used, &offer, peer) {
             prop_assert_eq!(text.matches("\r\nm=").count(), agreement.sections.len());
             for line in text.split_terminator("\r\n") {
                 let printable = line.bytes().all(|byte| (0x20..0x7f).contains(&byte));

@@ -13,6 +13,8 @@ pub(crate) enum Unsupported {
     Sections,
     #[error("an audio m-line in the BUNDLE group")]
     Audio,
+    #[error("an m-line for audio or video in the BUNDLE group")]
+    Media,
     #[error("a BUNDLE group (a=group:BUNDLE)")]
     Bundle,
     #[error("the profile UDP/TLS/RTP/SAVPF")]

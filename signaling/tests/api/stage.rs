@@ -246,6 +246,7 @@ async fn play_relay(
                 rooms.clear();
                 vec![]
             }
+            RelayCommand::Group { .. } => vec![],
         };
         for event in events {
             if link.outgoing.send(event).is_err() {

@@ -23,6 +23,8 @@ pub(super) struct Broadcast {
     history: Option<History>,
     feeds: Vec<Feed>,
     next_sender_report: MonotonicUs,
+    /// Nothing of it is for anybody.
+    muted: bool,
 }
 
 impl Broadcast {
@@ -34,7 +36,13 @@ impl Broadcast {
             history: limits.map(History::new),
             feeds: Vec::new(),
             next_sender_report: MonotonicUs(0),
+            muted: false,
         }
+    }
+
+    /// Keeps it from everybody, or no longer. Returns whether it was kept until now and is no more.
+    pub(super) const fn mute(&mut self, muted: bool) -> bool {
+        std::mem::replace(&mut self.muted, muted) && !muted
     }
 
     /// Adds a listener; returns the feed's number.
@@ -82,7 +90,7 @@ impl Broadcast {
         self.history.as_ref()?.find(now, index)
     }
 
-    /// Sends a packet to every listener. Padding leaves no gap.
+    /// Sends a packet to every listener. Padding leaves no gap, and neither does what is muted.
     pub(super) fn fan_out(
         &mut self,
         now: MonotonicUs,
@@ -91,7 +99,7 @@ impl Broadcast {
         out: &mut Outbox,
     ) -> Option<()> {
         let media = &packet.media;
-        if media.payload.is_empty() {
+        if media.payload.is_empty() || self.muted {
             self.rewriter.skip(packet.epoch, media.index);
             return None;
         }

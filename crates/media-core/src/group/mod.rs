@@ -154,6 +154,32 @@ impl Group {
         Ok(())
     }
 
+    /// Keeps what a publisher sends on a line from everybody, or no longer.
+    pub(crate) fn mute(
+        &mut self,
+        now: MonotonicUs,
+        publisher: Spot,
+        muted: bool,
+        out: &mut Outbox,
+    ) -> Result<(), GroupError> {
+        let from = self.member(publisher.seat).ok_or(GroupError::NoMember)?;
+        let from = from.downlinks.get(publisher.line).ok_or(GroupError::NoLine)?;
+        let broadcast = from.publishes.ok_or(GroupError::NotSent)?;
+        let video = from.spec.codec.kind() == MediaKind::Video;
+        let Some(Some(heard)) = self.broadcasts.get_mut(broadcast) else { return Ok(()) };
+        let unmuted = heard.mute(muted);
+        if !(unmuted && video) {
+            return Ok(());
+        }
+        // What came meanwhile is missing to every listener: each begins anew.
+        let listeners: Vec<Spot> = heard.feeds().iter().map(Feed::listener).collect();
+        for listener in listeners {
+            self.hear(now, listener, None, out)?;
+            self.hear(now, listener, Some(publisher), out)?;
+        }
+        Ok(())
+    }
+
     /// Takes a datagram from a member's client; returns when the group wants to be woken, if that
     /// may be earlier than it was.
     pub(crate) fn receive(

@@ -6,6 +6,8 @@ use crate::{rtcp, rtcp::ReportBlock};
 use proptest::prelude::*;
 use units::MonotonicUs;
 
+mod mute;
+
 const KEY: &[u8] = &[0x10, 0x00, 5];
 const DELTA: &[u8] = &[0x10, 0x01, 6];
 

@@ -4,8 +4,10 @@
 //! names its subject by id, so a resend is always safe. Within one process they travel over
 //! channels; between processes as JSON.
 
+mod group;
 mod meter;
 mod relay;
 
+pub use group::{GroupCommand, GroupEvent, GroupLine, GroupTrack, LineMedium};
 pub use meter::{CallTerms, CreditKind, MeterCommand, MeterEvent, QuoteFacts, SignedReceipt};
 pub use relay::{Carried, MediaReport, OfferRefusal, RelayCommand, RelayEvent, RelayLimit};

@@ -2,9 +2,10 @@
 //!
 //! The relay knows no money: to it, a call's funds are a number of milliseconds of media.
 
+use super::{GroupCommand, GroupEvent};
 use crate::client::Party;
 use serde::{Deserialize, Serialize};
-use units::{CallId, ElapsedMs};
+use units::{CallId, ElapsedMs, GroupId};
 
 /// Signaling to relay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +20,9 @@ pub enum RelayCommand {
     /// Forward nothing more, wait for the last proof (at most 2 s), report for the last time, and
     /// forget the call. Safe to repeat; a room that is not there reports zero.
     CloseRoom { call: CallId },
-    /// Signaling has restarted and knows of no call: close every room.
+    /// Something about a room of many.
+    Group { group: GroupId, command: GroupCommand },
+    /// Signaling has restarted and knows of no call: close every room, also those of many.
     CloseAll,
 }
 
@@ -63,6 +66,8 @@ pub enum RelayEvent {
     Gone { call: CallId, party: Party },
     /// The [`RelayLimit`] is used up; the relay forwards nothing more in this call.
     LimitReached { call: CallId },
+    /// Something has happened in a room of many.
+    Group { group: GroupId, event: GroupEvent },
     /// The relay has restarted, or stops: it has no rooms any more.
     Restarted,
 }

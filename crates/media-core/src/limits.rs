@@ -3,10 +3,11 @@
 /// Bounds on memory and on answers. The defaults fit calls of up to 4 Mbit/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Packets kept per video track for retransmission, rounded up to a power of two. At 300
-    /// packets per second 512 reach back 1.7 s; more costs up to 1.5 KB each.
+    /// Packets kept for retransmission, per listener of a call's video until it has got them, and
+    /// per video track of a group (rounded up to a power of two). At 300 packets per second 512
+    /// reach back 1.7 s; more costs up to 1.5 KB each.
     pub history_packets: usize,
-    /// Payload bytes kept per video track. Less than the round trip times the bitrate, and lost
+    /// Payload bytes kept of them. Less than the round trip times the bitrate, and lost
     /// packets can't be repaired.
     pub history_bytes: usize,
     /// Age in ms after which a packet is no longer resent. A listener's player gives a frame up
@@ -14,8 +15,8 @@ pub struct Limits {
     pub history_age_ms: u64,
     /// Members of one group. Each costs about 3 KB, and a datagram for each packet that it hears.
     pub group_seats: usize,
-    /// Sent packets per leg whose confirmation is awaited, rounded up to a power of two. Must
-    /// cover the longest delay of feedback: 2,048 are 5 s at 400 packets per second, 24 bytes each.
+    /// Sent packets per leg whose confirmation is awaited. Must cover the longest delay of
+    /// feedback: 2,048 are 5 s at 400 packets per second, 32 bytes each while they are awaited.
     pub awaited_packets: usize,
     /// Inbound SSRCs per leg, for RTP and for RTCP each. A browser uses three to six; each costs
     /// about 150 bytes.

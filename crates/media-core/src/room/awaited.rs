@@ -2,70 +2,115 @@
 //! confirmed.
 
 use crate::evidence::Mark;
+use std::collections::VecDeque;
 
-/// A ring of what was sent: transport-wide number, and what its confirmation counts by as evidence,
-/// if it does.
+/// Packets below the latest confirmed one that may still be confirmed: networks reorder within a
+/// few. More costs 32 bytes each; less would take what came late for lost.
+const LATE_MAX: u64 = 128;
+
+/// A packet that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Numbered {
+    /// The line that it went out on, and its sequence number there.
+    pub(super) line: u16,
+    pub(super) sequence: u16,
+    /// What its confirmation counts by as evidence, if it does.
+    pub(super) mark: Option<Mark>,
+}
+
+/// What was sent, in the order of the transport-wide numbers.
 #[derive(Debug)]
-pub(crate) struct Awaited {
-    ring: Vec<Option<Mark>>,
+pub(super) struct Awaited {
+    packets: VecDeque<Numbered>,
+    packets_max: usize,
     next: u64,
+    /// The number after the highest confirmed.
+    confirmed_to: u64,
 }
 
 impl Awaited {
-    /// A ring of at least `packets`.
-    pub(crate) fn new(packets: usize) -> Self {
-        Self { ring: vec![None; packets.next_power_of_two()], next: 0 }
+    /// Room for at most so many.
+    pub(super) const fn new(packets_max: usize) -> Self {
+        Self { packets: VecDeque::new(), packets_max, next: 0, confirmed_to: 0 }
     }
 
     /// The transport-wide number of the next packet.
-    pub(crate) const fn next(&self) -> u16 {
+    pub(super) const fn next(&self) -> u16 {
         self.next as u16
     }
 
     /// Notes that the next packet was sent.
-    pub(crate) fn sent(&mut self, evidence: Option<Mark>) {
-        let at = self.place(self.next);
-        self.ring[at] = evidence;
+    pub(super) fn sent(&mut self, packet: Numbered) {
+        self.packets.push_back(packet);
         self.next += 1;
+        while self.packets.len() > self.packets_max {
+            self.packets.pop_front();
+        }
     }
 
-    /// The mark of a packet that the client says it got. `None` if it is no evidence, was never
-    /// sent, or is too long ago.
-    pub(crate) fn confirmed(&self, number: u16) -> Option<Mark> {
+    /// A packet that the client says it got. `None` if it was never sent, or is too long ago.
+    pub(super) fn confirmed(&mut self, number: u16) -> Option<Numbered> {
         let last = self.next.checked_sub(1)?;
-        let back = u64::from((last as u16).wrapping_sub(number));
-        let sent = last.checked_sub(back).filter(|_| back < self.ring.len() as u64)?;
-        self.ring[self.place(sent)]
+        let number = last.checked_sub(u64::from((last as u16).wrapping_sub(number)))?;
+        let packet = *self.packets.get(number.checked_sub(self.first())? as usize)?;
+        self.confirmed_to = self.confirmed_to.max(number + 1);
+        Some(packet)
     }
 
-    const fn place(&self, number: u64) -> usize {
-        number as usize & (self.ring.len() - 1)
+    /// Gives up what will not be confirmed any more.
+    pub(super) fn forget(&mut self) {
+        let late = self.confirmed_to.saturating_sub(LATE_MAX).saturating_sub(self.first());
+        self.packets.drain(..late as usize);
+        if self.packets.len() < self.packets.capacity() / 8 {
+            self.packets.shrink_to(self.packets.capacity() / 2);
+        }
+    }
+
+    fn first(&self) -> u64 {
+        self.next - self.packets.len() as u64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{Content, Evidence};
-    use units::{ElapsedMs, MonotonicUs};
+
+    const fn packet(sequence: u16) -> Numbered {
+        Numbered { line: 1, sequence, mark: None }
+    }
 
     #[test]
     fn only_what_was_sent_lately_is_confirmed() {
         let mut awaited = Awaited::new(4);
-        let mut evidence = Evidence::default();
-        let confirmed =
-            |awaited: &Awaited, number| awaited.confirmed(number).map(|mark| mark.moment().0);
-        assert_eq!(confirmed(&awaited, 0), None);
+        assert_eq!(awaited.confirmed(0), None);
         for at in 0..65_540u64 {
             assert_eq!(awaited.next(), at as u16);
-            let mark = evidence.forward(MonotonicUs(at), ElapsedMs(u64::MAX), Content::Sound);
-            awaited.sent((at % 2 == 0).then_some(mark));
+            awaited.sent(packet(at as u16));
         }
         // The last four are 65,536 to 65,539.
-        assert_eq!(confirmed(&awaited, 0), Some(65_536));
-        assert_eq!(confirmed(&awaited, 1), None);
-        assert_eq!(confirmed(&awaited, 2), Some(65_538));
-        assert_eq!(confirmed(&awaited, 4), None);
-        assert_eq!(confirmed(&awaited, 65_534), None);
+        assert_eq!(awaited.confirmed(0), Some(packet(0)));
+        assert_eq!(awaited.confirmed(3), Some(packet(3)));
+        assert_eq!(awaited.confirmed(4), None);
+        assert_eq!(awaited.confirmed(65_534), None);
+    }
+
+    #[test]
+    fn what_is_long_confirmed_takes_no_room() {
+        let mut awaited = Awaited::new(2_048);
+        for at in 0..2_000u16 {
+            awaited.sent(packet(at));
+        }
+        for at in 0..500 {
+            assert_eq!(awaited.confirmed(at), Some(packet(at)));
+        }
+        awaited.forget();
+        assert_eq!(awaited.packets.len(), 2_000 - 500 + 128);
+        assert_eq!(awaited.confirmed(371), None);
+        assert_eq!(awaited.confirmed(372), Some(packet(372)), "late");
+        assert_eq!(awaited.confirmed(1_999), Some(packet(1_999)));
+        awaited.forget();
+        assert_eq!(awaited.packets.len(), 128);
+        (0..8).for_each(|_| awaited.forget());
+        assert!(awaited.packets.capacity() <= 1_024, "{}", awaited.packets.capacity());
     }
 }

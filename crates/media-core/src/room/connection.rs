@@ -2,20 +2,16 @@
 
 use super::awaited::Awaited;
 use super::feed::Feed;
-use crate::history::History;
-use crate::rtp::Media;
 use crate::srtp::{Role, Sealer, SrtpContext};
 use crate::token_bucket::TokenBucket;
-use crate::upstream::{self, Accepted, Track, Upstream};
-use crate::{LegKey, Limits, MediaKind, MediaLine, NegotiatedLeg, Outbox};
+use crate::upstream::{self, Track, Upstream};
+use crate::{LegKey, Limits, MediaLine, NegotiatedLeg, Outbox};
 use units::MonotonicUs;
 
 /// An m-line in use, beside the same of the client's [`Upstream`].
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) feed: Feed,
-    /// The latest packets of this line's track. For video alone: late audio is of no use.
-    history: Option<History>,
     /// The other side's line that this track is forwarded to.
     pub(super) sink: Option<usize>,
     /// The other side's line whose track is forwarded to this feed.
@@ -69,41 +65,12 @@ impl Connection {
             }
         };
         let line = |spec: &MediaLine| {
-            let video = spec.codec.kind() == MediaKind::Video && spec.client_sends;
-            Line {
-                feed: Feed::new(spec, limits, &mut sealer),
-                history: video.then(|| History::new(limits)),
-                sink: None,
-                source: None,
-            }
+            let feed = Feed::new(spec, limits, &mut sealer);
+            Line { feed, sink: None, source: None }
         };
         let lines = negotiated.lines.iter().map(line).collect();
         let resends = TokenBucket::new(limits.resend_bytes_per_s, limits.resend_burst_bytes);
         Some(Self { key, negotiated, up, sealer, lines, awaited, resends })
-    }
-
-    /// Takes in an opened RTP packet: finds its line, and keeps it for repair.
-    pub(super) fn take_in<'a>(
-        &mut self,
-        now: MonotonicUs,
-        packet: &'a [u8],
-    ) -> Option<(usize, Accepted<'a>)> {
-        let (line, accepted) = self.up.take_in(now, packet)?;
-        if let Some(history) = &mut self.lines[line].history {
-            history.keep(now, &accepted.media);
-        }
-        Some((line, accepted))
-    }
-
-    /// A packet of one of the sources of a line's track, if it is still kept.
-    pub(super) fn kept(
-        &self,
-        now: MonotonicUs,
-        line: usize,
-        (epoch, index): (u64, u64),
-    ) -> Option<Media<'_>> {
-        let history = self.lines[line].history.as_ref()?;
-        self.up.lines[line].track.has_source(epoch).then(|| history.find(now, index)).flatten()
     }
 
     /// Asks the client for whatever is due: missing packets, key frames.

@@ -1,5 +1,6 @@
 //! What a client's RTCP tells, and what follows from it.
 
+use super::awaited::Numbered;
 use super::connection::Connection;
 use super::feed::Repetition;
 use super::{Room, pair};
@@ -34,6 +35,9 @@ impl Room {
                 Packet::ReceiverReport { blocks } => self.received(now, side, blocks.iter()),
                 Packet::TransportFeedback(feedback) => {
                     feedback.arrivals().for_each(|(number, _)| self.confirmed(now, side, number));
+                    if let Some(to) = &mut self.connections[side.index()] {
+                        to.awaited.forget();
+                    }
                 }
                 Packet::Nack { media, lost } => {
                     for sequence in lost.sequences() {
@@ -55,8 +59,12 @@ impl Room {
 
     /// A client has received the packet with this transport-wide number.
     fn confirmed(&mut self, now: MonotonicUs, side: Side, number: u16) {
-        let Some(to) = &self.connections[side.index()] else { return };
-        if let Some(mark) = to.awaited.confirmed(number) {
+        let Some(to) = &mut self.connections[side.index()] else { return };
+        let Some(packet) = to.awaited.confirmed(number) else { return };
+        if let Some(line) = to.lines.get_mut(usize::from(packet.line)) {
+            line.feed.arrived(packet.sequence, number);
+        }
+        if let Some(mark) = packet.mark {
             self.toward[side.index()].evidence.confirm(now, mark);
         }
     }
@@ -123,18 +131,17 @@ impl Room {
         if !self.forwards() {
             return None;
         }
-        let (Some(to), Some(from)) = pair(&mut self.connections, side) else { return None };
+        let to = self.connections[side.index()].as_mut()?;
         let Connection { key, sealer, lines, awaited, resends, .. } = to;
-        let line = lines.iter_mut().find(|line| line.feed.ssrc() == media_ssrc)?;
-        let feed = &mut line.feed;
-        let sent = feed.find(sequence)?;
-        let media = from.kept(now, line.source?, (sent.epoch, sent.source_index))?;
-        if !resends.take(now, media.payload.len() + HEADERS_BYTES) {
+        let line = lines.iter().position(|line| line.feed.ssrc() == media_ssrc)?;
+        let feed = &mut lines[line].feed;
+        if !resends.take(now, feed.lost_bytes(now, sequence)? + HEADERS_BYTES) {
             return None;
         }
+        let number = awaited.next();
         let how = out.send(*key, |bytes| {
             let start = bytes.len();
-            let how = feed.write_again(bytes, &sent, &media, awaited.next());
+            let how = feed.write_again(now, bytes, sequence, number)?;
             match how {
                 Repetition::Wrapped => sealer.seal_rtp(bytes, start).ok()?,
                 Repetition::Same => sealer.reseal_rtp(bytes, start).ok()?,
@@ -142,9 +149,9 @@ impl Room {
             Some(how)
         })?;
         if how == Repetition::Wrapped {
-            feed.repeated();
+            feed.repeated(sequence, number);
             if feed.is_numbered() {
-                awaited.sent(None);
+                awaited.sent(Numbered { line: line as u16, sequence, mark: None });
             }
         }
         Some(())

@@ -1,5 +1,6 @@
 //! What one client receives on one m-line.
 
+use super::sent::{Sent, SentPackets};
 use crate::evidence::{Content, GAP_MAX_US, Mark};
 use crate::rtcp::ReportBlock;
 use crate::rtp::{HeaderBytes, Media, Place, Rewriter, Template};
@@ -26,21 +27,6 @@ const SILENT_LEVEL: u8 = 100;
 /// An Opus packet of this length carries no sound.
 const EMPTY_OPUS_BYTES: usize = 2;
 
-/// What was sent under one outgoing index: all that is needed to write the same bytes again.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    index: u64,
-    /// The source it is from.
-    pub(super) epoch: u64,
-    /// The packet's index in the publisher's track.
-    pub(super) source_index: u64,
-    timestamp: u32,
-    transport_sequence: u16,
-    with_mid: bool,
-    /// What its confirmation counts by, if it is awaited here.
-    mark: Option<Mark>,
-}
-
 /// A client's incoming media on one line.
 #[derive(Debug)]
 pub(super) struct Feed {
@@ -48,8 +34,8 @@ pub(super) struct Feed {
     stream: Stream,
     template: Template,
     rewriter: Rewriter,
-    /// The latest packets by index; a single slot where none is ever looked up.
-    sent: Vec<Option<Sent>>,
+    /// The latest packets, where they are ever looked up.
+    sent: Option<SentPackets>,
     highest: u64,
     rtx_next: u16,
     packets: u32,
@@ -72,13 +58,12 @@ impl Feed {
         let rtx_next = line.rtx_ssrc.and_then(used).map_or(RTX_FIRST, |used| used + 1) as u16;
         let repeatable = line.codec.kind() == MediaKind::Video;
         let looked_up = line.client_receives && (repeatable || !is_confirmed_by_number(line));
-        let len = if looked_up { limits.history_packets.next_power_of_two() } else { 1 };
         Self {
             line: *line,
             stream,
             template: Template::new(line, line.payload_type, line.ssrc, true),
             rewriter: Rewriter::new(line.clock_hz, used(line.ssrc)),
-            sent: vec![None; len],
+            sent: looked_up.then(|| SentPackets::new(limits, repeatable)),
             highest: 0,
             rtx_next,
             packets: 0,
@@ -142,24 +127,33 @@ impl Feed {
     /// Notes a packet that was sent.
     pub(super) fn sent(
         &mut self,
+        now: MonotonicUs,
         place: Place,
         transport_sequence: u16,
-        packet: &Accepted<'_>,
+        media: &Media<'_>,
         mark: Option<Mark>,
     ) {
-        let at = self.slot(place.index);
-        self.sent[at] = Some(Sent {
-            index: place.index,
-            epoch: packet.epoch,
-            source_index: packet.media.index,
-            timestamp: place.timestamp,
-            transport_sequence,
-            with_mid: self.introduce,
-            mark,
-        });
+        if let Some(packets) = &mut self.sent {
+            let sent = Sent {
+                timestamp: place.timestamp,
+                transport_sequence,
+                marker: media.marker,
+                with_mid: self.introduce,
+                mark,
+            };
+            packets.note(now, place.index, sent, media.payload);
+        }
         self.highest = self.highest.max(place.index);
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(packet.media.payload.len() as u32);
+        self.octets = self.octets.wrapping_add(media.payload.len() as u32);
+    }
+
+    /// The client has the packet of this sequence number that had this transport-wide one.
+    pub(super) fn arrived(&mut self, sequence: u16, transport_sequence: u16) {
+        let index = self.index_of(sequence).filter(|_| self.is_confirmed_by_number());
+        if let (Some(packets), Some(index)) = (&mut self.sent, index) {
+            packets.arrived(index, transport_sequence);
+        }
     }
 
     /// Leaves out a packet that is not forwarded.
@@ -172,41 +166,49 @@ impl Feed {
         self.rewriter.restart();
     }
 
-    /// The latest packet that went out with this sequence number.
-    pub(super) fn find(&self, sequence: u16) -> Option<Sent> {
-        let back = u64::from((self.highest as u16).wrapping_sub(sequence));
-        self.record(self.highest.checked_sub(back)?)
+    /// The length of the payload of a packet that may be sent again.
+    pub(super) fn lost_bytes(&self, now: MonotonicUs, sequence: u16) -> Option<usize> {
+        let (_, payload) = self.sent.as_ref()?.lost(now, self.index_of(sequence)?)?;
+        Some(payload.len())
     }
 
     /// Writes a packet that is sent again: on the RTX stream (RFC 4588), if there is one.
     pub(super) fn write_again(
         &self,
+        now: MonotonicUs,
         bytes: &mut Vec<u8>,
-        sent: &Sent,
-        media: &Media<'_>,
+        sequence: u16,
         transport_sequence: u16,
-    ) -> Repetition {
+    ) -> Option<Repetition> {
         let line = &self.line;
-        let mut place = Place { index: sent.index, timestamp: sent.timestamp };
+        let index = self.index_of(sequence)?;
+        let (sent, payload) = self.sent.as_ref()?.lost(now, index)?;
+        let Sent { timestamp, marker, .. } = *sent;
+        let media = Media { index, marker, timestamp, audio_level: None, payload };
+        let mut place = Place { index, timestamp };
         if let (Some(payload_type), Some(ssrc)) = (line.rtx_payload_type, line.rtx_ssrc) {
             place.index = self.rtx_next.into();
             let template = Template::new(line, payload_type, ssrc, self.introduce);
-            let header = template.header(media, place, transport_sequence);
+            let header = template.header(&media, place, transport_sequence);
             bytes.extend_from_slice(header.as_slice());
-            bytes.extend_from_slice(&(sent.index as u16).to_be_bytes());
-            bytes.extend_from_slice(media.payload);
-            return Repetition::Wrapped;
+            bytes.extend_from_slice(&sequence.to_be_bytes());
+            bytes.extend_from_slice(payload);
+            return Some(Repetition::Wrapped);
         }
         let template = Template::new(line, line.payload_type, line.ssrc, sent.with_mid);
-        let header = template.header(media, place, sent.transport_sequence);
+        let header = template.header(&media, place, sent.transport_sequence);
         bytes.extend_from_slice(header.as_slice());
-        bytes.extend_from_slice(media.payload);
-        Repetition::Same
+        bytes.extend_from_slice(payload);
+        Some(Repetition::Same)
     }
 
     /// Notes that a wrapped repetition was sent.
-    pub(super) const fn repeated(&mut self) {
+    pub(super) fn repeated(&mut self, sequence: u16, transport_sequence: u16) {
         self.rtx_next = self.rtx_next.wrapping_add(1);
+        let index = self.index_of(sequence);
+        if let (Some(packets), Some(index)) = (&mut self.sent, index) {
+            packets.sent_again(index, transport_sequence);
+        }
     }
 
     /// The sender report that belongs to a publisher's: its RTP timestamp in this feed, packets and
@@ -241,39 +243,38 @@ impl Feed {
     /// some were, it isn't said which: but where not even that many in a row could have made a gap
     /// longer than [`GAP_MAX_US`], it makes no difference to the media time, and all are taken.
     pub(super) fn proven_by(&mut self, block: &ReportBlock) -> Vec<Mark> {
-        let back = u64::from((self.highest as u16).wrapping_sub(block.highest as u16));
-        let newest = self.highest.checked_sub(back).and_then(|index| self.record(index));
-        let Some(newest) = newest else { return Vec::new() };
-        let before = self.reported.replace((newest.index, block.lost));
-        let latest = newest.mark.into_iter().collect();
+        let newest = self.index_of(block.highest as u16);
+        let Some((packets, newest)) = self.sent.as_mut().zip(newest) else { return Vec::new() };
+        let Some(sent) = packets.get(newest) else { return Vec::new() };
+        let before = self.reported.replace((newest, block.lost));
+        let latest = sent.mark.into_iter().collect();
         let Some((reported, lost)) = before else { return latest };
-        if newest.index <= reported {
+        if newest <= reported {
             self.reported = Some((reported, lost.max(block.lost)));
             return Vec::new();
         }
-        let known = newest.index - reported < self.sent.len() as u64;
-        if !known {
+        if packets.get(reported).is_none() {
             return latest;
         }
-        let sent: Vec<_> =
-            (reported..=newest.index).filter_map(|index| self.record(index)).collect();
+        let sent: Vec<_> = (reported..=newest).filter_map(|index| packets.get(index)).collect();
         // Indexes that were never sent, because the publisher's packet was lost, count as lost too.
-        let unsent = newest.index - reported + 1 - sent.len() as u64;
+        let unsent = newest - reported + 1 - sent.len() as u64;
         let lost = u64::from(block.lost.saturating_sub(lost).max(0).unsigned_abs());
         let lost = lost.saturating_sub(unsent) as usize;
         let marks: Vec<_> = sent.iter().filter_map(|sent| sent.mark).collect();
         let harmless = marks
             .windows((lost + 2).min(marks.len().max(1)))
             .all(|row| row[row.len() - 1].moment().us_since(row[0].moment()) <= GAP_MAX_US);
+        if lost == 0 {
+            packets.arrived_below(newest);
+        }
         if lost == 0 || harmless { marks } else { latest }
     }
 
-    fn record(&self, index: u64) -> Option<Sent> {
-        self.sent[self.slot(index)].filter(|sent| sent.index == index)
-    }
-
-    const fn slot(&self, index: u64) -> usize {
-        index as usize & (self.sent.len() - 1)
+    /// The latest index with this sequence number.
+    fn index_of(&self, sequence: u16) -> Option<u64> {
+        let back = u64::from((self.highest as u16).wrapping_sub(sequence));
+        self.highest.checked_sub(back)
     }
 }
 

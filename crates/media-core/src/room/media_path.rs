@@ -1,5 +1,6 @@
 //! From a publisher's packet to the listener's.
 
+use super::awaited::Numbered;
 use super::connection::Connection;
 use super::direction::Direction;
 use super::{Room, pair};
@@ -27,7 +28,7 @@ impl Room {
         let ceiling = self.ceiling(listener);
         let direction = &mut self.toward[listener.index()];
         let (Some(from), to) = pair(&mut self.connections, side) else { return };
-        if let Some((line, packet)) = from.take_in(now, &datagram[..len]) {
+        if let Some((line, packet)) = from.up.take_in(now, &datagram[..len]) {
             let listens = from.lines[line].sink.zip(to.filter(|_| forwards));
             if packet.starts_keyframe {
                 let ready = listens.as_ref().is_none_or(|(_, to)| to.up.ready);
@@ -84,9 +85,10 @@ fn forward(
     let content = feed.content(media, place);
     let mark = (!packet.repaired).then(|| direction.evidence.forward(now, ceiling, content));
     if feed.is_numbered() {
-        awaited.sent(mark.filter(|_| feed.is_confirmed_by_number()));
+        let mark = mark.filter(|_| feed.is_confirmed_by_number());
+        awaited.sent(Numbered { line: sink as u16, sequence: place.index as u16, mark });
     }
-    feed.sent(place, number, packet, mark.filter(|_| !feed.is_confirmed_by_number()));
+    feed.sent(now, place, number, media, mark.filter(|_| !feed.is_confirmed_by_number()));
     direction.packets += 1;
     direction.bytes += media.payload.len() as u64;
     Some(())

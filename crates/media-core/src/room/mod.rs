@@ -7,6 +7,7 @@ mod cut;
 mod direction;
 mod feed;
 mod media_path;
+mod sent;
 
 use crate::{Carried, Event, LegKey, Limits, NegotiatedLeg, Outbox, Side};
 use connection::{Connection, connect};

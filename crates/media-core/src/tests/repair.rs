@@ -162,7 +162,7 @@ fn a_repaired_packet_is_no_evidence() {
 }
 
 #[test]
-fn packets_of_an_earlier_source_are_not_mixed_up_with_those_of_the_next() {
+fn packets_of_an_earlier_source_are_repeated_as_they_were() {
     let mut call = Call::new(60_000);
     call.video(1, KEY);
     let datagram = call.host.rtp(VIDEO, 0xb7, 1, DELTA);
@@ -171,11 +171,11 @@ fn packets_of_an_earlier_source_are_not_mixed_up_with_those_of_the_next() {
     nack(&mut call, &[4_096, 4_097]);
     let payloads: Vec<_> =
         call.fan.packets().into_iter().map(|p| p.payload[2..].to_vec()).collect();
-    assert_eq!(payloads, [DELTA], "the earlier source is given up");
+    assert_eq!(payloads, [KEY, DELTA]);
 }
 
 #[test]
-fn packets_of_an_earlier_publisher_are_not_mixed_up_with_those_of_the_next() {
+fn packets_of_an_earlier_publisher_are_repeated_as_they_were() {
     let mut call = Call::new(60_000);
     call.video(1, KEY);
     call.rejoin(Side::Host, negotiated(3));
@@ -183,7 +183,8 @@ fn packets_of_an_earlier_publisher_are_not_mixed_up_with_those_of_the_next() {
     call.fan.packets();
     nack(&mut call, &[4_096, 4_097]);
     let payloads: Vec<_> = call.fan.packets().into_iter().map(|packet| packet.payload).collect();
-    assert_eq!(payloads, [[&4_097u16.to_be_bytes()[..], DELTA].concat()]);
+    let again = |sequence: u16, payload| [&sequence.to_be_bytes()[..], payload].concat();
+    assert_eq!(payloads, [again(4_096, KEY), again(4_097, DELTA)]);
 }
 
 #[test]
@@ -291,4 +292,19 @@ fn a_publisher_that_said_bye_is_left_alone_until_it_speaks() {
     assert_eq!(call.host.reports()[1..], [""; 0], "apart from the arrivals");
     call.video(6, DELTA);
     assert_eq!(call.host.reports(), ["keyframe b0"]);
+}
+
+#[test]
+fn what_has_arrived_is_not_sent_again() {
+    let mut call = Call::new(60_000);
+    (1..5).for_each(|sequence| call.video(sequence, DELTA));
+    call.fan.packets();
+    call.confirm(&[0, 2]);
+    nack(&mut call, &[4_096, 4_097, 4_098, 4_099]);
+    let again: Vec<_> = call.fan.packets().iter().map(|p| p.payload[1]).collect();
+    assert_eq!(again, [1, 3], "the second and the fourth");
+    call.confirm(&[4]);
+    nack(&mut call, &[4_097, 4_099]);
+    let again: Vec<_> = call.fan.packets().iter().map(|p| p.payload[1]).collect();
+    assert_eq!(again, [3], "the second has arrived as a repetition");
 }

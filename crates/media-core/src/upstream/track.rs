@@ -19,9 +19,8 @@ pub(crate) struct Track {
     codec: Codec,
     clock_hz: u32,
     source: Option<Source>,
-    /// Counts the sources, from `first_epoch` on.
+    /// Counts the sources.
     epoch: u64,
-    first_epoch: u64,
     /// Lost packets are asked for, and key frames: late audio is of no use.
     repairs: bool,
     missing: Missing,
@@ -61,7 +60,6 @@ impl Track {
             clock_hz: line.clock_hz,
             source: None,
             epoch: first_epoch,
-            first_epoch,
             repairs: video,
             missing: Missing::default(),
             keyframe: KeyframeRequest::default(),
@@ -80,11 +78,6 @@ impl Track {
 
     pub(crate) const fn epoch(&self) -> u64 {
         self.epoch
-    }
-
-    /// Whether `epoch` is one of this track's sources.
-    pub(crate) const fn has_source(&self, epoch: u64) -> bool {
-        epoch > self.first_epoch
     }
 
     /// Takes a packet of the track; one from another SSRC begins a new source. `None` if it was

@@ -27,10 +27,20 @@ pub(crate) struct Credentials {
     pub(crate) pwd: String,
 }
 
-/// The ICE side of one leg.
-pub(crate) struct IceLite {
+/// The credentials that one offer and its answer brought: those before and after an ICE restart
+/// (RFC 8445 section 2.4) are different ones.
+struct Generation {
     local: Credentials,
     peer_ufrag: String,
+    /// Whether the client has shown that it has the answer.
+    checked: bool,
+}
+
+/// The ICE side of one leg.
+pub(crate) struct IceLite {
+    current: Generation,
+    /// Media stays on its path until the client nominates one by the current credentials.
+    earlier: Option<Generation>,
     verified: Vec<Verified>,
     /// Where the client wants to be sent to.
     selected: Option<SocketAddr>,
@@ -53,14 +63,27 @@ pub(crate) struct Checked {
     pub(crate) verified: bool,
     /// An address that is the client's no longer.
     pub(crate) dropped: Option<SocketAddr>,
+    /// A user fragment of ours that is of no use any more.
+    pub(crate) retired: Option<String>,
+}
+
+impl Generation {
+    const fn new(local: Credentials, peer_ufrag: String) -> Self {
+        Self { local, peer_ufrag, checked: false }
+    }
+
+    /// Whether a check names it.
+    fn is_named(&self, message: &StunMessage<'_>) -> bool {
+        message.split_username() == Some((self.local.ufrag.as_str(), self.peer_ufrag.as_str()))
+    }
 }
 
 impl IceLite {
     /// A leg that waits for its first check, under our fresh credentials.
     pub(crate) fn new(local: Credentials, peer_ufrag: String) -> Self {
         Self {
-            local,
-            peer_ufrag,
+            current: Generation::new(local, peer_ufrag),
+            earlier: None,
             verified: Vec::new(),
             selected: None,
             nominated: false,
@@ -68,9 +91,29 @@ impl IceLite {
         }
     }
 
-    /// Our user fragment: what names this leg in a check.
-    pub(crate) fn ufrag(&self) -> &str {
-        &self.local.ufrag
+    /// Our user fragments: what names this leg in a check.
+    pub(crate) fn ufrags(&self) -> impl Iterator<Item = &str> {
+        let generations = std::iter::once(&self.current).chain(&self.earlier);
+        generations.map(|generation| generation.local.ufrag.as_str())
+    }
+
+    /// What the client is to check with.
+    pub(crate) const fn local(&self) -> &Credentials {
+        &self.current.local
+    }
+
+    /// Whether an offer with this user fragment restarts ICE.
+    pub(crate) fn is_restarted_by(&self, peer_ufrag: &str) -> bool {
+        self.current.peer_ufrag != peer_ufrag
+    }
+
+    /// Begins anew under fresh credentials. Until the client has nominated a path by them, the path
+    /// that was checked by the earlier ones stays in use.
+    pub(crate) fn restart(&mut self, local: Credentials, peer_ufrag: String) {
+        let before = std::mem::replace(&mut self.current, Generation::new(local, peer_ufrag));
+        if before.checked || self.earlier.is_none() {
+            self.earlier = Some(before);
+        }
     }
 
     /// Where to send: what the client nominated last, before that the first address verified.
@@ -95,11 +138,15 @@ impl IceLite {
 
     /// Whether `message` is a check that only our client can have made. Costs one HMAC.
     pub(crate) fn is_authentic(&self, message: &StunMessage<'_>) -> bool {
-        let named =
-            message.split_username() == Some((self.local.ufrag.as_str(), self.peer_ufrag.as_str()));
-        message.is_binding_request()
-            && named
-            && message.verify(self.local.pwd.as_bytes(), hmac_sha1)
+        self.named(message).is_some_and(|generation| {
+            message.is_binding_request()
+                && message.verify(generation.local.pwd.as_bytes(), hmac_sha1)
+        })
+    }
+
+    fn named(&self, message: &StunMessage<'_>) -> Option<&Generation> {
+        let mut generations = std::iter::once(&self.current).chain(&self.earlier);
+        generations.find(|generation| generation.is_named(message))
     }
 
     /// Takes an authentic check from `source`.
@@ -115,19 +162,28 @@ impl IceLite {
         // is told to switch.
         if message.ice_controlled().is_some() {
             let conflict = StunMessage::binding_role_conflict_reply(message.trans_id());
-            return Some(Checked { reply: self.seal(conflict)?, verified: false, dropped: None });
+            let reply = seal(self.named(message)?, conflict)?;
+            return Some(Checked { reply, verified: false, dropped: None, retired: None });
         }
         let mapped = SocketAddr::new(canonical(source.ip()), source.port());
-        let reply = self.seal(StunMessage::binding_reply(message.trans_id(), mapped))?;
+        let answer = StunMessage::binding_reply(message.trans_id(), mapped);
+        let reply = seal(self.named(message)?, answer)?;
         let dropped = self.remember(now, source);
         self.last_check = Some(now);
-        if message.use_candidate() {
+        let current = self.current.is_named(message);
+        self.current.checked |= current;
+        let mut retired = None;
+        // What is nominated by earlier credentials has been left behind.
+        if message.use_candidate() && (current || !self.current.checked) {
             self.selected = Some(source);
             self.nominated = true;
+            if current {
+                retired = self.earlier.take().map(|earlier| earlier.local.ufrag);
+            }
         }
         // Sending before the nomination, which browsers take 50 ms to make, joins that much sooner.
         self.selected = self.selected.or(Some(source));
-        Some(Checked { reply, verified: true, dropped })
+        Some(Checked { reply, verified: true, dropped, retired })
     }
 
     /// The client's handshake came from this address of its own: until it nominates one, that is
@@ -153,13 +209,14 @@ impl IceLite {
         self.verified.push(Verified { address: source, at: now });
         dropped
     }
+}
 
-    fn seal(&self, message: StunMessage<'_>) -> Option<Vec<u8>> {
-        let mut reply = vec![0; REPLY_BYTES_MAX];
-        let len = message.to_bytes(Some(self.local.pwd.as_bytes()), &mut reply, hmac_sha1).ok()?;
-        reply.truncate(len);
-        Some(reply)
-    }
+fn seal(generation: &Generation, message: StunMessage<'_>) -> Option<Vec<u8>> {
+    let mut reply = vec![0; REPLY_BYTES_MAX];
+    let pwd = generation.local.pwd.as_bytes();
+    let len = message.to_bytes(Some(pwd), &mut reply, hmac_sha1).ok()?;
+    reply.truncate(len);
+    Some(reply)
 }
 
 /// An IPv4 address as such, although a socket for both IP versions shows it as IPv6.
@@ -223,6 +280,36 @@ mod tests {
             let message = StunMessage::parse(&bytes).unwrap();
             assert_eq!(agent().is_authentic(&message), authentic, "{username} {pwd}");
         }
+    }
+
+    #[test]
+    fn after_a_restart_the_earlier_path_serves_until_another_is_nominated() {
+        let mut agent = agent();
+        check(&mut agent, 0, 1, true);
+        let later = Credentials { ufrag: "later".to_owned(), pwd: PWD.replace('a', "b") };
+        assert!(!agent.is_restarted_by("client") && agent.is_restarted_by("clientagain"));
+        agent.restart(later.clone(), "clientagain".to_owned());
+        // A second restart, before the client saw the answer to the first.
+        agent.restart(later.clone(), "clientagain".to_owned());
+        assert_eq!(agent.ufrags().collect::<Vec<_>>(), ["later", OURS]);
+        assert_eq!(check(&mut agent, 1, 1, true).retired, None);
+
+        let again = |agent: &mut IceLite, port, nominate| {
+            let bytes = request("later:clientagain", &later.pwd, true, nominate);
+            let message = StunMessage::parse(&bytes).unwrap();
+            assert!(agent.is_authentic(&message));
+            let checked = agent.check(MonotonicUs(2_000), from(port), &message).unwrap();
+            let reply = StunMessage::parse(&checked.reply).unwrap();
+            assert!(reply.verify(later.pwd.as_bytes(), hmac_sha1));
+            checked.retired
+        };
+        assert_eq!(again(&mut agent, 2, false), None);
+        check(&mut agent, 3, 3, true);
+        assert_eq!(agent.selected(), Some(from(1)), "the earlier path, and no new one by it");
+        assert_eq!(again(&mut agent, 2, true).as_deref(), Some(OURS));
+        assert_eq!(agent.selected(), Some(from(2)));
+        let bytes = request(&format!("{OURS}:client"), PWD, true, true);
+        assert!(!agent.is_authentic(&StunMessage::parse(&bytes).unwrap()));
     }
 
     #[test]

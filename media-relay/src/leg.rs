@@ -3,8 +3,9 @@
 //! Pure: what arrives and the time come from the caller; what must go out goes to a [`Outgoing`].
 
 use crate::dtls::{DtlsEnd, DtlsServer, Keys};
-use crate::ice::{Checked, IceLite};
+use crate::ice::{Checked, Credentials, IceLite};
 use crate::place::Place;
+use crate::sdp::{Agreement, Session};
 use is::stun::StunMessage;
 use media_core::{Address, Codec, MediaLine, Mid, NegotiatedLeg};
 use service_kit::Clock;
@@ -27,6 +28,11 @@ pub(crate) struct Leg {
     ice: IceLite,
     dtls: DtlsServer,
     lines: Vec<MediaLine>,
+    session: Session,
+    /// Our session's id, and how many answers there were in it.
+    answered: (u64, u64),
+    /// Once the handshake is done.
+    keys: Option<Keys>,
     state: State,
 }
 
@@ -61,15 +67,56 @@ pub(crate) enum LegEnd {
 }
 
 impl Leg {
-    /// An answered offer that must be connected by `deadline`.
-    pub(crate) const fn new(
+    /// The transport of an offer that was answered by our session of that id and must be connected
+    /// by `deadline`.
+    pub(crate) fn new(
         place: Place,
-        ice: IceLite,
-        dtls: DtlsServer,
-        lines: Vec<MediaLine>,
+        (ice, dtls): (IceLite, DtlsServer),
+        agreement: &Agreement,
+        session_id: u64,
         deadline: MonotonicUs,
     ) -> Self {
-        Self { place, media: None, ice, dtls, lines, state: State::Joining { deadline } }
+        Self {
+            place,
+            media: None,
+            ice,
+            dtls,
+            lines: agreement.media().copied().collect(),
+            session: agreement.session.clone(),
+            answered: (session_id, 1),
+            keys: None,
+            state: State::Joining { deadline },
+        }
+    }
+
+    /// Whether an offer is from the peer connection that this is the connection to.
+    pub(crate) fn is_of(&self, session: &Session) -> bool {
+        session.is_of(&self.session)
+    }
+
+    /// Takes in what a later offer of the same peer connection has led to. Returns what the packet
+    /// path is to know, if it is in use and that has changed.
+    pub(crate) fn renegotiate(&mut self, agreement: &Agreement) -> Option<NegotiatedLeg> {
+        self.answered.1 += 1;
+        let lines = agreement.media().copied().collect();
+        let before = std::mem::replace(&mut self.lines, lines);
+        let keys = self.keys.as_ref().filter(|_| before != self.lines)?;
+        Some(self.negotiated(keys))
+    }
+
+    /// Our session's id, and how many answers there were in it.
+    pub(crate) const fn answered(&self) -> (u64, u64) {
+        self.answered
+    }
+
+    /// Its m-lines that carry media.
+    pub(crate) fn lines(&self) -> &[MediaLine] {
+        &self.lines
+    }
+
+    /// ICE begins anew under fresh credentials.
+    pub(crate) fn restart(&mut self, local: Credentials, peer_ufrag: String) {
+        self.ice.restart(local, peer_ufrag);
     }
 
     /// Whose connection it is.
@@ -157,12 +204,19 @@ impl Leg {
     fn progressed(&mut self, progress: Result<Option<Keys>, DtlsEnd>) -> News {
         match progress {
             Ok(None) => News::None,
-            Ok(Some(Keys { profile, material })) => {
+            Ok(Some(keys)) => {
                 self.state = State::Connected;
-                let lines = self.lines.clone();
-                News::Joined(NegotiatedLeg { profile, keying_material: material, lines })
+                let negotiated = self.negotiated(&keys);
+                self.keys = Some(keys);
+                News::Joined(negotiated)
             }
             Err(end) => News::Ended(end.into()),
         }
+    }
+
+    fn negotiated(&self, keys: &Keys) -> NegotiatedLeg {
+        let Keys { profile, material } = keys;
+        let (profile, keying_material) = (*profile, material.clone());
+        NegotiatedLeg { profile, keying_material, lines: self.lines.clone() }
     }
 }

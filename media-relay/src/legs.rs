@@ -1,6 +1,8 @@
 //! All legs of a worker, found by name, by address and by time.
 
+use crate::ice::Credentials;
 use crate::leg::Leg;
+use crate::sdp::Session;
 use service_kit::Clock;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -39,7 +41,7 @@ impl Legs {
         self.last += 1;
         let id = LegId(self.last);
         let wake_at = leg.next_wake(clock);
-        self.by_ufrag.insert(leg.ice().ufrag().to_owned(), id);
+        self.by_ufrag.extend(leg.ice().ufrags().map(|ufrag| (ufrag.to_owned(), id)));
         self.timers.insert((wake_at, id));
         self.legs.insert(id, Entry { leg, wake_at });
         id
@@ -51,7 +53,9 @@ impl Legs {
             return;
         };
         self.timers.remove(&(wake_at, id));
-        self.by_ufrag.remove(leg.ice().ufrag());
+        for ufrag in leg.ice().ufrags() {
+            self.by_ufrag.remove(ufrag);
+        }
         for address in leg.ice().addresses() {
             self.release(id, address);
         }
@@ -65,12 +69,36 @@ impl Legs {
         self.legs.get_mut(&id).map(|entry| &mut entry.leg)
     }
 
+    /// The one of these legs that is the connection to the peer connection of an offer.
+    pub(crate) fn of_session(
+        &self,
+        mut legs: impl Iterator<Item = LegId>,
+        session: &Session,
+    ) -> Option<LegId> {
+        legs.find(|id| self.get(*id).is_some_and(|leg| leg.is_of(session)))
+    }
+
     pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<LegId> {
         self.by_ufrag.get(ufrag).copied()
     }
 
     pub(crate) fn by_address(&self, address: SocketAddr) -> Option<LegId> {
         self.by_address.get(&address).copied()
+    }
+
+    /// Lets a leg's ICE begin anew under other credentials.
+    pub(crate) fn restart(&mut self, id: LegId, local: Credentials, peer_ufrag: String) {
+        let Some(Entry { leg, .. }) = self.legs.get_mut(&id) else { return };
+        for ufrag in leg.ice().ufrags() {
+            self.by_ufrag.remove(ufrag);
+        }
+        leg.restart(local, peer_ufrag);
+        self.by_ufrag.extend(leg.ice().ufrags().map(|ufrag| (ufrag.to_owned(), id)));
+    }
+
+    /// Nobody is named by this user fragment any more.
+    pub(crate) fn forget_ufrag(&mut self, ufrag: &str) {
+        self.by_ufrag.remove(ufrag);
     }
 
     /// Whether a check from `address` may make it this leg's.

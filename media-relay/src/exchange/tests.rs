@@ -52,6 +52,7 @@ impl Sink for Heard {
     }
 }
 
+mod again;
 mod groups;
 
 /// An exchange and the time on its clock.

@@ -2,7 +2,7 @@
 
 use super::Unsupported;
 use super::lines::{SECTIONS_MAX, Section, is_token};
-use super::offer::{Fingerprint, Offer};
+use super::offer::{Offer, Session};
 use media_core::{Codec, ExtensionIds, MediaLine, Mid};
 
 /// The SSRCs of what we send to one client: neighbours, none of them 0 (which some clients take for
@@ -21,10 +21,16 @@ impl Ssrcs {
         Self { next: if random >= u32::MAX - SSRCS_MAX { 1 } else { random + 1 } }
     }
 
-    const fn take(&mut self) -> u32 {
-        let ssrc = self.next;
-        self.next += 1;
-        ssrc
+    /// The next one that is not in use.
+    fn take(&mut self, used: &[MediaLine]) -> u32 {
+        loop {
+            let ssrc = self.next;
+            self.next = ssrc.checked_add(1).unwrap_or(1);
+            let same = |line: &MediaLine| line.ssrc == ssrc || line.rtx_ssrc == Some(ssrc);
+            if !used.iter().any(same) {
+                return ssrc;
+            }
+        }
     }
 }
 
@@ -32,7 +38,7 @@ impl Ssrcs {
 #[derive(Clone, Debug)]
 pub(crate) struct Agreement {
     pub(crate) ufrag: String,
-    pub(crate) fingerprint: Fingerprint,
+    pub(crate) session: Session,
     /// As many as the offer has m-lines, in its order.
     pub(crate) sections: Vec<Outcome>,
 }
@@ -86,12 +92,14 @@ const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 
 /// Agrees on codecs. `peer_video` is what the other side of the call uses already, if it sends or
 /// receives video: the relay forwards and never transcodes, so both sides must use the same.
+/// `earlier` are the m-lines of the same peer connection's earlier offer: they keep their SSRCs.
 ///
 /// # Errors
 /// [`Unsupported::Opus`], [`Unsupported::Video`].
 pub(crate) fn agree(
     offer: &Offer<'_>,
     peer_video: Option<Codec>,
+    earlier: &[MediaLine],
     mut ssrcs: Ssrcs,
 ) -> Result<Agreement, Unsupported> {
     let mut video = peer_video;
@@ -110,10 +118,10 @@ pub(crate) fn agree(
             video = Some(choice.codec);
             choice
         };
-        sections.push(Outcome::Agreed(line(section, *mid, choice, &mut ssrcs)));
+        sections.push(Outcome::Agreed(line(section, *mid, choice, (earlier, &mut ssrcs))));
     }
-    let (ufrag, fingerprint) = (offer.ufrag.to_owned(), offer.fingerprint.clone());
-    Ok(Agreement { ufrag, fingerprint, sections })
+    let (ufrag, session) = (offer.ufrag.to_owned(), offer.session.clone());
+    Ok(Agreement { ufrag, session, sections })
 }
 
 impl Agreement {
@@ -178,7 +186,14 @@ fn constrained_baseline(section: &Section<'_>, payload_type: u8) -> Option<[u8; 
     constrained.then_some([profile, constraints, level.min(H264_LEVEL)])
 }
 
-fn line(section: &Section<'_>, mid: Mid, choice: Choice, ssrcs: &mut Ssrcs) -> AgreedLine {
+fn line(
+    section: &Section<'_>,
+    mid: Mid,
+    choice: Choice,
+    (earlier, ssrcs): (&[MediaLine], &mut Ssrcs),
+) -> AgreedLine {
+    let before = earlier.iter().find(|line| line.mid == mid && line.codec == choice.codec);
+    let ssrc = before.map_or_else(|| ssrcs.take(earlier), |line| line.ssrc);
     let audio = choice.codec == Codec::Opus;
     let extensions = extensions(section, audio);
     let rtx_payload_type = if audio { None } else { rtx(section, choice.payload_type) };
@@ -191,8 +206,11 @@ fn line(section: &Section<'_>, mid: Mid, choice: Choice, ssrcs: &mut Ssrcs) -> A
         rtx_payload_type,
         clock_hz: if audio { OPUS_CLOCK_HZ } else { VIDEO_CLOCK_HZ },
         extensions,
-        ssrc: ssrcs.take(),
-        rtx_ssrc: rtx_payload_type.map(|_| ssrcs.take()),
+        ssrc,
+        rtx_ssrc: rtx_payload_type.map(|_| {
+            let kept = before.and_then(|line| line.rtx_ssrc);
+            kept.unwrap_or_else(|| ssrcs.take(earlier))
+        }),
         client_sends,
         client_receives,
         transport_cc: feedback.transport_cc,

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 /// Our side of one client's transport.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Local<'a> {
-    pub(crate) session_id: u64,
+    /// Our session's id, and how many answers there were in it (RFC 8866 section 5.2).
+    pub(crate) session: (u64, u64),
     pub(crate) ufrag: &'a str,
     pub(crate) pwd: &'a str,
     /// SHA-256 of our certificate: `AB:CD:...`.
@@ -39,7 +40,7 @@ pub(crate) fn answer(agreement: &Agreement, local: &Local<'_>) -> String {
     };
     let session = [
         "v=0".to_owned(),
-        format!("o=- {} 1 IN IP4 0.0.0.0", local.session_id),
+        format!("o=- {} {} IN IP4 0.0.0.0", local.session.0, local.session.1),
         "s=-".to_owned(),
         "t=0 0".to_owned(),
         format!("a=group:BUNDLE {}", bundle.join(" ")),

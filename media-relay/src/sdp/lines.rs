@@ -14,6 +14,8 @@ const FORMATS_MAX: usize = 128;
 /// An offer's text, split. Borrows from it.
 #[derive(Debug)]
 pub(crate) struct Description<'a> {
+    /// The value of `o=`; empty if there is none.
+    pub(crate) origin: &'a str,
     pub(crate) session: Attributes<'a>,
     pub(crate) sections: Vec<Section<'a>>,
 }
@@ -60,7 +62,8 @@ impl<'a> Description<'a> {
         if text.len() > OFFER_BYTES_MAX {
             return Err(Unsupported::Size);
         }
-        let mut description = Self { session: Attributes::default(), sections: Vec::new() };
+        let mut description =
+            Self { origin: "", session: Attributes::default(), sections: Vec::new() };
         for (index, line) in text.split('\n').enumerate() {
             let line = line.strip_suffix('\r').unwrap_or(line);
             if !line.is_empty() {
@@ -91,6 +94,7 @@ impl<'a> Description<'a> {
                 };
                 attributes.0.push(pair);
             }
+            "o" => self.origin = value,
             _ => {}
         }
         Ok(())

@@ -16,5 +16,5 @@ mod unsupported;
 
 pub(crate) use agree::{Agreement, Ssrcs, agree};
 pub(crate) use answer::{Local, Streams, answer};
-pub(crate) use offer::{Fingerprint, HashAlgorithm, Offer, Use};
+pub(crate) use offer::{Fingerprint, HashAlgorithm, Offer, Session, Use};
 pub(crate) use unsupported::Unsupported;

@@ -13,12 +13,20 @@ const PROFILE: &str = "UDP/TLS/RTP/SAVPF";
 pub(crate) struct Offer<'a> {
     /// The client's ICE user fragment: the right half of its checks' username.
     pub(crate) ufrag: &'a str,
-    /// What the client's certificate must hash to.
-    pub(crate) fingerprint: Fingerprint,
+    pub(crate) session: Session,
     /// All m-lines, in order.
     pub(crate) sections: Vec<Section<'a>>,
     /// The indexes in `sections` of those that are used, ascending, and their mids.
     pub(crate) lines: Vec<(usize, Mid)>,
+}
+
+/// What stays the same as long as a client offers from the same peer connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// User name and session id of its `o=` (RFC 8866 section 5.2); `None` if it has no such line.
+    origin: Option<(String, String)>,
+    /// What the client's certificate must hash to.
+    pub(crate) fingerprint: Fingerprint,
 }
 
 /// Which of the offered m-lines are used.
@@ -51,7 +59,7 @@ impl<'a> Offer<'a> {
     /// # Errors
     /// The first thing found that it lacks.
     pub(crate) fn read(text: &'a str, used: Use) -> Result<Self, Unsupported> {
-        let Description { session, sections } = Description::read(text)?;
+        let Description { origin, session, sections } = Description::read(text)?;
         let bundle = bundle(&session).ok_or(Unsupported::Bundle)?;
         let mut lines = offered(&sections, &bundle)?;
         if used == Use::Pair {
@@ -91,7 +99,16 @@ impl<'a> Offer<'a> {
         transport("setup")
             .filter(|setup| ["actpass", "active"].contains(setup))
             .ok_or(Unsupported::DtlsClient)?;
-        Ok(Self { ufrag, fingerprint, sections, lines })
+        let mut names = origin.split(' ').map(str::to_owned);
+        let session = Session { origin: names.next().zip(names.next()), fingerprint };
+        Ok(Self { ufrag, session, sections, lines })
+    }
+}
+
+impl Session {
+    /// Whether an offer comes from the peer connection of an earlier one.
+    pub(crate) fn is_of(&self, earlier: &Self) -> bool {
+        self.origin.is_some() && self == earlier
     }
 }
 

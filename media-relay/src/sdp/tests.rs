@@ -16,10 +16,10 @@ fn respond_with(
     offer: &str,
     peer_video: Option<Codec>,
 ) -> Result<(Agreement, String), Unsupported> {
-    let agreement = agree(&Offer::read(offer, used)?, peer_video, Ssrcs::drawn(0))?;
+    let agreement = agree(&Offer::read(offer, used)?, peer_video, &[], Ssrcs::drawn(0))?;
     let candidates = ["192.0.2.7:5000".parse().unwrap(), "[2001:db8::7]:5000".parse().unwrap()];
     let local = Local {
-        session_id: 42,
+        session: (42, 1),
         ufrag: "ourufrag",
         pwd: "our password",
         fingerprint: "AB:CD",
@@ -58,7 +58,7 @@ fn chromiums_offer_is_answered_with_opus_and_vp8() {
         audio.transport_cc && video.transport_cc && audio.client_sends && video.client_receives
     );
     assert_eq!(agreement.ufrag, "Ab1+");
-    assert_eq!(agreement.fingerprint.hash, (0..32).collect::<Vec<u8>>());
+    assert_eq!(agreement.session.fingerprint.hash, (0..32).collect::<Vec<u8>>());
 
     assert!(text.starts_with("v=0\r\no=- 42 1 IN IP4 0.0.0.0\r\n"));
     assert!(text.contains("a=group:BUNDLE 0 1\r\na=ice-lite\r\n"));
@@ -216,7 +216,7 @@ fn stronger_fingerprints_are_taken_and_others_passed_over() {
         let end = start + CHROMIUM[start..].find("\r\n").unwrap();
         let offer = CHROMIUM.replace(&CHROMIUM[start..end], &other);
         let (agreement, _) = respond(&offer, None).unwrap();
-        assert_eq!(agreement.fingerprint, Fingerprint { algorithm, hash: vec![10; bytes] });
+        assert_eq!(agreement.session.fingerprint, Fingerprint { algorithm, hash: vec![10; bytes] });
     }
 }
 
@@ -301,7 +301,7 @@ fn ssrcs_are_never_zero_however_many_there_are() {
     for random in [0, 1, u32::MAX - 33, u32::MAX - 32, u32::MAX - 2, u32::MAX] {
         let offer = many(&"v".repeat(16));
         let offer = Offer::read(&offer, Use::All).unwrap();
-        let agreement = agree(&offer, None, Ssrcs::drawn(random)).unwrap();
+        let agreement = agree(&offer, None, &[], Ssrcs::drawn(random)).unwrap();
         let ssrcs = agreement.media().flat_map(|line| [Some(line.ssrc), line.rtx_ssrc]).flatten();
         let ssrcs: Vec<u32> = ssrcs.collect();
         assert_eq!(ssrcs.len(), 32);

@@ -23,6 +23,8 @@ pub(crate) enum Unsupported {
     Mid,
     #[error("RTCP multiplexing (a=rtcp-mux)")]
     RtcpMux,
+    #[error("the m-lines of this connection's first offer, as they were")]
+    SameLines,
     #[error("an ICE user fragment of 4 to 256 characters (a=ice-ufrag)")]
     IceUfrag,
     #[error("an ICE password of 22 to 256 characters (a=ice-pwd)")]

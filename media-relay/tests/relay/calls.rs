@@ -230,6 +230,38 @@ async fn a_client_whose_address_changes_is_followed() {
 }
 
 #[tokio::test]
+async fn a_restart_of_ice_moves_a_call_to_another_network_without_a_handshake() {
+    let mut stage = Stage::new(config());
+    let call = stage.open(AMPLE_MS);
+    let mut host = stage.join(call, Party::Host, Picture::Vp8).await;
+    let (peer, offer) = Peer::new(stage.clock, Picture::Vp8).await;
+    let answer = stage.admit(call, Party::Fan, &offer).await.unwrap();
+    let relay = relay_of(&answer);
+    let port = |address: std::net::SocketAddr| format!("127.0.0.1 {} typ host", address.port());
+    let (wifi, mobile) = (Nat::new(relay).await, Nat::new(relay).await);
+    let mut fan = peer.run(&answer.replace(&port(relay), &port(wifi.inside)));
+    fan.sees_more(25, 5).await;
+    let before = stage.report(|report| report.to_fan.proven_ms > ElapsedMs(200)).await;
+    let connected = RelayEvent::Connected { call, party: Party::Fan };
+    stage.event(|event| *event == connected).await;
+
+    let offer = fan.restart().await;
+    // From here on only the other network's address is known to the client.
+    let answer = stage.admit(call, Party::Fan, &offer).await.unwrap();
+    drop(wifi);
+    fan.answered(&answer.replace(&port(relay), &port(mobile.inside)));
+    fan.sees_more(50, 10).await;
+    host.sees_more(50, 10).await;
+    let goes_on = ElapsedMs(before.to_fan.proven_ms.0 + 500);
+    stage.report(|report| report.to_fan.proven_ms > goes_on).await;
+    assert_eq!(fan.now().broken_frames, 0);
+    // A handshake would have made another connection, and told of it.
+    let again = [connected, RelayEvent::Gone { call, party: Party::Fan }];
+    assert!(!stage.events().iter().any(|event| again.contains(event)), "{:?}", stage.events());
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_relay_that_stops_and_a_signaling_that_restarted_have_every_room_report_for_the_last_time()
  {
     for stops in [true, false] {

@@ -10,7 +10,7 @@ use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 const AUDIO_EVERY: Duration = Duration::from_millis(20);
@@ -63,6 +63,10 @@ pub(crate) struct Running {
 enum Order {
     /// Say goodbye.
     Close,
+    /// Offer to begin ICE anew.
+    Restart(oneshot::Sender<String>),
+    /// The answer to that.
+    Answered(String),
 }
 
 impl Peer {
@@ -107,6 +111,7 @@ impl Peer {
             wire: Wire::new(self.trouble),
             frame: 0,
             key_frame_due: true,
+            pending: None,
         };
         tokio::spawn(client.live(ordered, seen_by));
         Running { seen, orders }
@@ -141,6 +146,18 @@ impl Running {
     pub(crate) fn close(&self) {
         self.orders.send(Order::Close).unwrap();
     }
+
+    /// An offer to begin ICE anew.
+    pub(crate) async fn restart(&self) -> String {
+        let (made, offer) = oneshot::channel();
+        self.orders.send(Order::Restart(made)).unwrap();
+        offer.await.unwrap()
+    }
+
+    /// Goes on by the answer to that.
+    pub(crate) fn answered(&self, answer: &str) {
+        self.orders.send(Order::Answered(answer.to_owned())).unwrap();
+    }
 }
 
 struct Client {
@@ -153,6 +170,8 @@ struct Client {
     frame: u64,
     /// The first picture is a key frame, and so is the one after each request.
     key_frame_due: bool,
+    /// What was offered and not answered yet.
+    pending: Option<SdpPendingOffer>,
 }
 
 impl Client {
@@ -176,6 +195,18 @@ impl Client {
                     // Dropped by the test: vanish without a word.
                     None => return,
                     Some(Order::Close) => { self.rtc.close().unwrap(); }
+                    Some(Order::Restart(made)) => {
+                        let mut change = self.rtc.sdp_api();
+                        change.ice_restart(true);
+                        let (offer, pending) = change.apply().unwrap();
+                        self.pending = Some(pending);
+                        made.send(offer.to_sdp_string()).unwrap();
+                    }
+                    Some(Order::Answered(answer)) => {
+                        let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
+                        let pending = self.pending.take().unwrap();
+                        self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
+                    }
                 },
                 _ = ticks.tick() => self.send(&mut seen).await,
                 () = tokio::time::sleep_until(wake_at.into()) => {

@@ -20,9 +20,9 @@ const BACKOFF_ABUSE_MS = 5_000;
 const IDLE_PING_MS = 10_000;
 const PING_TIMEOUT_MS = 5_000;
 const ASK_TIMEOUT_MS = 20_000;
-/** How long a peer connection may take, or stay disconnected, before it is replaced. */
+/** How long a peer connection may take, or look for another network, before it is replaced. */
 const MEDIA_CONNECT_MS = 12_000;
-const MEDIA_DISCONNECTED_MS = 4_000;
+const MEDIA_ROAM_MS = 4_000;
 /** Tries in a row before a person is asked; 5 with backoff span about half a minute of no network. */
 const MEDIA_ATTEMPTS_MAX = 5;
 
@@ -363,6 +363,10 @@ export class CallMedia extends EventTarget {
   /** Counts offers, so that one that waited too long is dropped for a later one. */
   #turn = 0;
   #deadline = null;
+  #roaming = false;
+  #onNetwork = () => {
+    if (this.peer?.connectionState === "connected") this.#roam(this.peer);
+  };
   #microphone = null;
   #camera = null;
 
@@ -383,6 +387,8 @@ export class CallMedia extends EventTarget {
     this.#capture = capture;
     this.stream = stream;
     for (const track of stream.getTracks()) this.#adopt(track);
+    globalThis.addEventListener?.("online", this.#onNetwork);
+    navigator.connection?.addEventListener?.("change", this.#onNetwork);
   }
 
   /** What leaves this device, as `media.state` says it. */
@@ -416,6 +422,8 @@ export class CallMedia extends EventTarget {
   close() {
     this.#enter("closed");
     this.#discard();
+    globalThis.removeEventListener?.("online", this.#onNetwork);
+    navigator.connection?.removeEventListener?.("change", this.#onNetwork);
     for (const track of this.stream.getTracks()) track.stop();
     for (const track of this.remote.getTracks()) this.remote.removeTrack(track);
   }
@@ -507,14 +515,38 @@ export class CallMedia extends EventTarget {
     try {
       await this.#slot(peer, "audio", this.muted ? null : this.#microphone);
       if (this.#call.medium === "video") await this.#slot(peer, "video", this.#camera);
-      await peer.setLocalDescription();
-      const { sdp } = await this.#client.ask("media.offer", { call: this.#call.call, sdp: peer.localDescription.sdp });
-      if (this.peer !== peer) return;
-      await peer.setRemoteDescription({ type: "answer", sdp });
-      this.#tell();
+      await this.#agree(peer);
     } catch (error) {
       if (this.peer === peer) await this.#failed(error);
     }
+  }
+
+  /**
+   * Looks for a way over whatever network there is now, on the same connection and with the same
+   * keys: a phone that leaves its Wi-Fi goes on as soon as a path is found.
+   */
+  async #roam(peer) {
+    if (this.#roaming || this.peer !== peer) return;
+    this.#roaming = true;
+    try {
+      await this.#client.opened();
+      if (this.peer !== peer) return;
+      peer.restartIce();
+      await this.#agree(peer);
+    } catch (error) {
+      if (this.peer === peer && peer.connectionState !== "connected") await this.#failed(error);
+    } finally {
+      this.#roaming = false;
+    }
+  }
+
+  /** Makes an offer and takes the answer in. */
+  async #agree(peer) {
+    await peer.setLocalDescription();
+    const { sdp } = await this.#client.ask("media.offer", { call: this.#call.call, sdp: peer.localDescription.sdp });
+    if (this.peer !== peer) return;
+    await peer.setRemoteDescription({ type: "answer", sdp });
+    this.#tell();
   }
 
   #slot(peer, kind, track) {
@@ -530,7 +562,8 @@ export class CallMedia extends EventTarget {
       this.#enter("connected");
     } else if (peer.connectionState === "disconnected") {
       this.#enter("reconnecting");
-      this.#within(MEDIA_DISCONNECTED_MS);
+      this.#within(MEDIA_ROAM_MS);
+      this.#roam(peer);
     } else if (peer.connectionState === "failed") {
       this.#failed(new CoinlineError("media.unavailable"));
     }
@@ -674,5 +707,7 @@ function collect(seen, report) {
   } else if (report.type === "candidate-pair" && report.nominated) {
     seen.availableOutgoingBitrate = report.availableOutgoingBitrate;
     seen.roundTripTime = report.currentRoundTripTime;
+  } else if (report.type === "transport") {
+    seen.iceUfrag = report.iceLocalUsernameFragment;
   }
 }

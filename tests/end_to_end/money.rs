@@ -133,6 +133,37 @@ async fn a_cut_socket_stops_neither_media_nor_bill_and_resumes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_changes_the_network_keeps_the_connection_and_its_keys() {
+    let _turn = turn().await;
+    let desk = Desk::open("100.00").await;
+    desk.call("video").await;
+    sees_and_hears(&desk.fan).await;
+    let watch = "(() => {
+        window.__peer = coinline.session.media.peer;
+        window.__handshakes = 0;
+        __peer.getSenders()[0].transport.onstatechange = () => __handshakes++;
+        return true;
+    })()";
+    assert!(desk.fan.value::<bool>(watch).await);
+    let ufrag: String = desk.fan.value("coinline.stats().then(s => s.iceUfrag)").await;
+
+    assert!(desk.fan.value::<bool>("dispatchEvent(new Event('online'))").await);
+    desk.fan.until(&format!("coinline.stats().then(s => s.iceUfrag !== '{ufrag}')")).await;
+    sees_and_hears(&desk.fan).await;
+    sees_and_hears(&desk.host).await;
+    let before = told_ms(&desk.fan).await;
+    desk.fan.until(&format!("coinline.session.tick.proven_ms >= {}", before + 2_000)).await;
+    let kept = "coinline.session.media.peer === __peer && __handshakes === 0
+        && __peer.connectionState === 'connected'";
+    assert!(desk.fan.value::<bool>(kept).await, "the connection was made anew");
+
+    desk.fan.tap("hang-up").await;
+    let bill = desk.receipt().await;
+    assert_eq!(bill.charged, charge(bill.proven_ms));
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_who_mutes_is_not_paid_meanwhile_and_both_see_it() {
     let _turn = turn().await;
     let desk = Desk::open("100.00").await;

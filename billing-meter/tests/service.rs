@@ -470,7 +470,7 @@ async fn a_failing_store_turns_openers_away_but_ends_no_call() {
     let file =
         SqlitePool::connect_with(SqliteConnectOptions::new().filename(&place.path)).await.unwrap();
     for statement in [
-        "CREATE TRIGGER full_1 BEFORE UPDATE ON live_call BEGIN SELECT raise(ABORT, 'full'); END",
+        "CREATE TRIGGER full_1 BEFORE UPDATE ON progress BEGIN SELECT raise(ABORT, 'full'); END",
         "CREATE TRIGGER full_2 BEFORE INSERT ON call BEGIN SELECT raise(ABORT, 'full'); END",
     ] {
         sqlx::query(statement).execute(&file).await.unwrap();

@@ -6,21 +6,27 @@
 #[expect(dead_code, reason = "the suite uses the rest")]
 mod books;
 
+use billing_core::{Checkpoint, End, EndReason, LiveCall, Proven, Target};
 use books::*;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{Error, Rule, Sqlite, Store, hot};
+use store::{CallRow, Error, Ledger, Rule, Sqlite, Store, Transaction, hot};
 use tempfile::TempDir;
-use units::{MicroCoins, UnixMs};
+use units::{Coins, ElapsedMs, MicroCoins, UnixMs};
 
 type Books = Store<Arc<hot::Memory>, Arc<Sqlite>>;
 
 /// One ended call of 2.00 and an open one of 0.50, of 10.00 credited; another fan's open call.
 async fn books(dir: &TempDir) -> (Books, PathBuf) {
+    let (store, _, path) = books_and_ledger(dir).await;
+    (store, path)
+}
+
+async fn books_and_ledger(dir: &TempDir) -> (Books, Arc<Sqlite>, PathBuf) {
     let path = dir.path().join("books");
     let ledger = Arc::new(Sqlite::open(&path).await.unwrap());
-    let store = Pair { hot: Arc::default(), ledger }.holding().await;
+    let store = Pair { hot: Arc::default(), ledger: Arc::clone(&ledger) }.holding().await;
     for n in 0..2 {
         store.credit(&credit(&n.to_string(), n, "10")).await.unwrap();
     }
@@ -31,7 +37,7 @@ async fn books(dir: &TempDir) -> (Books, PathBuf) {
     settle(&store, settlement(0, 120_000)).await;
     store.spend(&gift(1, 0, "1")).await.unwrap();
     agree(&store).await;
-    (store, path)
+    (store, ledger, path)
 }
 
 /// A way into the file past the store, with constraints and triggers out of the way.
@@ -59,9 +65,9 @@ async fn the_audit_names_the_rule_that_was_broken() {
         ("UPDATE wallet SET credited_paid = 20000000", Rule::CreditsCounted),
         ("UPDATE wallet SET settled_paid = 1 WHERE user_id = 'user:0'", Rule::SpendingCounted),
         ("UPDATE wallet SET owed = 1", Rule::DebtCounted),
-        ("UPDATE live_call SET charged_paid = 99000000", Rule::NeverNegative),
-        ("UPDATE live_call SET charged_paid = 600000", Rule::ChargeWithinPlan),
-        ("UPDATE live_call SET evidence_n = 1", Rule::EvidenceAgrees),
+        ("UPDATE progress SET charged_paid = 99000000", Rule::NeverNegative),
+        ("UPDATE progress SET charged_paid = 600000", Rule::ChargeWithinPlan),
+        ("UPDATE progress SET evidence_n = 1", Rule::EvidenceAgrees),
         ("UPDATE call SET charged_paid = 1 WHERE reason IS NOT NULL", Rule::ChargePosted),
         ("UPDATE call SET media_ms = 1 WHERE reason IS NOT NULL", Rule::ChargeWithinPlan),
         ("UPDATE call SET host_share_bps = 1", Rule::HostShare),
@@ -98,8 +104,10 @@ async fn the_schema_refuses_what_would_break_the_books() {
         "UPDATE wallet SET settled_paid = credited_paid + 1",
         "UPDATE wallet SET credited_paid = credited_paid - 1",
         "UPDATE wallet SET credited_paid = 9007199254740993",
-        "UPDATE live_call SET charged_paid = 0, charged_promo = 0 WHERE charged_paid > 0",
-        "UPDATE live_call SET media_ms = media_ms - 1 WHERE media_ms > 0",
+        "UPDATE progress SET charged_paid = 0, charged_promo = 0 WHERE charged_paid > 0",
+        "UPDATE progress SET media_ms = media_ms - 1 WHERE media_ms > 0",
+        "INSERT INTO progress VALUES (99, 1, 2, 3, 4, 5, 6)",
+        "UPDATE progress SET n = n + 99",
         "UPDATE call SET charged_paid = charged_paid + 1 WHERE reason IS NOT NULL",
         "UPDATE call SET host = 'thief' WHERE reason IS NULL",
         "UPDATE call SET reason = 'declined' WHERE reason IS NULL",
@@ -117,6 +125,105 @@ async fn the_schema_refuses_what_would_break_the_books() {
     ] {
         assert!(sqlx::query(statement).execute(&file).await.is_err(), "{statement}");
     }
+}
+
+fn progress(n: u8, media_ms: u64) -> Checkpoint {
+    let Target { call, fan, proven, charge } = target(n, media_ms);
+    let charged = Coins { paid: charge, promo: MicroCoins::ZERO };
+    Checkpoint { call, fan, proven, charged, evidence: Vec::new() }
+}
+
+/// A new call as the ledger is given it.
+fn row(n: u8) -> CallRow {
+    CallRow::new(LiveCall {
+        call: call(n),
+        terms: terms(n),
+        changes: Vec::new(),
+        opened_at: UnixMs(1),
+        seen_at: UnixMs(1),
+        proven: Proven::ZERO,
+        charged: Coins::ZERO,
+        records: 0,
+        last: None,
+    })
+}
+
+/// The rows of calls 0 to 9, and how many there are of progress.
+async fn rows(ledger: &Sqlite, path: &Path) -> (Vec<CallRow>, u32) {
+    let mut tx = ledger.snapshot().await.unwrap();
+    let calls = tx.calls(&(0..10).map(call).collect::<Vec<_>>()).await.unwrap();
+    let file = SqlitePool::connect_with(SqliteConnectOptions::new().filename(path)).await.unwrap();
+    let count = "SELECT count(*) FROM progress";
+    (calls, sqlx::query_scalar(count).fetch_one(&file).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_late_checkpoint_of_an_ended_call_changes_nothing_and_leaves_no_row() {
+    let dir = TempDir::new().unwrap();
+    let (store, ledger, path) = books_and_ledger(&dir).await;
+    checkpoint(&store, 1, 30_000, Vec::new()).await;
+    settle(&store, settlement(1, 60_000)).await;
+    let before = rows(&ledger, &path).await;
+    assert_eq!((before.0.len(), before.1), (3, 1), "one call is open");
+    // Of calls that this process knew before they ended, or never, or that are nobody's.
+    let late = [progress(0, 600_000), progress(1, 600_000), progress(7, 600_000)];
+    store.checkpoint(UnixMs(90_000), &late).await.unwrap();
+    assert_eq!(rows(&ledger, &path).await, before);
+    // In the transaction that ends it, too.
+    let mut tx = ledger.begin().await.unwrap();
+    tx.checkpoint(UnixMs(8), &[progress(2, 20_000)]).await.unwrap();
+    let mut ended = tx.calls(&[call(2)]).await.unwrap();
+    assert_eq!(ended[0].live.proven, Proven::voice(ElapsedMs(20_000)));
+    ended[0].posted = ended[0].live.charged;
+    ended[0].end = Some(End { reason: EndReason::HungUpByFan, at: UnixMs(9) });
+    tx.put_calls(&ended).await.unwrap();
+    tx.checkpoint(UnixMs(10), &[progress(2, 30_000)]).await.unwrap();
+    tx.commit().await.unwrap();
+    store.checkpoint(UnixMs(90_000), &[progress(2, 600_000)]).await.unwrap();
+    let (calls, count) = rows(&ledger, &path).await;
+    assert_eq!((&calls[2], count), (&ended[0], 0));
+}
+
+#[tokio::test]
+async fn a_call_whose_opening_was_rolled_back_gives_its_place_to_another() {
+    let dir = TempDir::new().unwrap();
+    let (store, ledger, path) = books_and_ledger(&dir).await;
+    let mut tx = ledger.begin().await.unwrap();
+    tx.insert_call(&row(3)).await.unwrap();
+    tx.checkpoint(UnixMs(8), &[progress(3, 20_000)]).await.unwrap();
+    drop(tx);
+    let mut tx = ledger.begin().await.unwrap();
+    tx.insert_call(&row(4)).await.unwrap();
+    tx.commit().await.unwrap();
+    let before = rows(&ledger, &path).await;
+    store.checkpoint(UnixMs(90_000), &[progress(3, 600_000)]).await.unwrap();
+    assert_eq!(rows(&ledger, &path).await, before);
+    store.checkpoint(UnixMs(90_000), &[progress(4, 20_000)]).await.unwrap();
+    let (calls, _) = rows(&ledger, &path).await;
+    assert_eq!(calls.last().unwrap().live.proven, Proven::voice(ElapsedMs(20_000)));
+}
+
+#[tokio::test]
+async fn checkpoints_and_ends_at_once_agree_on_which_calls_are_open() {
+    let dir = TempDir::new().unwrap();
+    let (store, ledger, path) = books_and_ledger(&dir).await;
+    let store = Arc::new(store);
+    for round in 1..=20 {
+        let n = 2 + 2 * round;
+        store.open_call(&open(n, "0")).await.unwrap();
+        let ticks = (1..=8).map(|tick| {
+            let (store, row) = (Arc::clone(&store), progress(n, tick * 10));
+            tokio::spawn(async move { store.checkpoint(UnixMs(90_000), &[row]).await })
+        });
+        let ticks: Vec<_> = ticks.collect();
+        settle(&store, settlement(n, 100)).await;
+        for tick in ticks {
+            tick.await.unwrap().unwrap();
+        }
+    }
+    let (_, count) = rows(&ledger, &path).await;
+    assert_eq!(count, 2, "calls 1 and 2 are open");
+    agree(&store).await;
 }
 
 #[tokio::test]
@@ -145,7 +252,8 @@ async fn an_open_call_that_can_not_be_read_is_left_out_and_named_by_the_audit() 
     for tampering in [
         "UPDATE call SET medium = 'smell' WHERE fan = 'user:1'",
         "UPDATE call SET host = '' WHERE fan = 'user:1'",
-        "UPDATE live_call SET media_ms = -1 WHERE fan = 'user:1'",
+        "UPDATE progress SET media_ms = -1
+             WHERE n = (SELECT n FROM live_call WHERE fan = 'user:1')",
     ] {
         let dir = TempDir::new().unwrap();
         let (store, path) = books(&dir).await;

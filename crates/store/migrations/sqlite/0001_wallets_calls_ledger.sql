@@ -92,7 +92,7 @@ WHEN old.outcome IS NOT NULL OR new.fan <> old.fan OR new.amount <> old.amount
 BEGIN SELECT raise(ABORT, 'a gift or chargeback changes only by its outcome, once'); END;
 
 -- The terms are locked when the call is opened; `changes` is a JSON array of tariff changes. What
--- it was charged, what was proven and how many records of evidence there are stand in `live_call`
+-- it was charged, what was proven and how many records of evidence there are stand in `progress`
 -- while it is open, and here once it has ended; then `reason` and `ended_at_unix_ms` are not null.
 CREATE TABLE call (
     id                BLOB    NOT NULL PRIMARY KEY,
@@ -143,15 +143,23 @@ CREATE TRIGGER posted_never_falls BEFORE UPDATE ON call
 WHEN new.posted_paid < old.posted_paid OR new.posted_promo < old.posted_promo
 BEGIN SELECT raise(ABORT, 'what is posted never falls'); END;
 
--- Progress of the calls that are open, apart from their terms: it is written every second, so the
--- rows are narrow and none of their indexes ever changes. They are found by `n`, which is
--- cheaper than by id; AUTOINCREMENT never uses one again, so that whoever remembers that
--- of a call that has ended finds nothing.
+-- The calls that are open. Their progress is found by `n`, which is cheaper than by id;
+-- AUTOINCREMENT never uses one again, so that whoever remembers that of a call that has ended
+-- finds nothing.
 CREATE TABLE live_call (
-    n               INTEGER PRIMARY KEY AUTOINCREMENT,
-    id              BLOB    NOT NULL UNIQUE REFERENCES call (id),
-    shard           INTEGER NOT NULL,
-    fan             TEXT    NOT NULL,
+    n     INTEGER PRIMARY KEY AUTOINCREMENT,
+    id    BLOB    NOT NULL UNIQUE REFERENCES call (id),
+    shard INTEGER NOT NULL,
+    fan   TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX live_call_by_fan ON live_call (fan);
+CREATE INDEX live_call_by_shard ON live_call (shard);
+
+-- What is written every second of every open call, and nothing else, so that a page holds many. A
+-- reference is looked up only where a row is new: it keeps out calls that are not open.
+CREATE TABLE progress (
+    n               INTEGER PRIMARY KEY REFERENCES live_call (n) ON DELETE CASCADE,
     seen_at_unix_ms INTEGER NOT NULL,
     media_ms        INTEGER NOT NULL CHECK (media_ms >= 0),
     video_ms        INTEGER NOT NULL CHECK (video_ms >= 0),
@@ -160,10 +168,7 @@ CREATE TABLE live_call (
     evidence_n      INTEGER NOT NULL CHECK (evidence_n >= 0)
 ) STRICT;
 
-CREATE INDEX live_call_by_fan ON live_call (fan);
-CREATE INDEX live_call_by_shard ON live_call (shard);
-
-CREATE TRIGGER charge_never_falls BEFORE UPDATE ON live_call
+CREATE TRIGGER charge_never_falls BEFORE UPDATE ON progress
 WHEN new.charged_paid < old.charged_paid OR new.charged_promo < old.charged_promo
     OR new.media_ms < old.media_ms OR new.video_ms < old.video_ms
 BEGIN SELECT raise(ABORT, 'a charge never falls'); END;

@@ -16,12 +16,12 @@ macro_rules! calls {
                  c.free_ms, c.pulse_ms, c.minimum_ms, c.connect_fee, c.host_share_bps,
                  c.changes, c.opened_at_unix_ms, c.posted_paid, c.posted_promo,
                  c.settlements, c.ended_at_unix_ms, c.reason,
-                 COALESCE(l.seen_at_unix_ms, c.seen_at_unix_ms) AS seen_at_unix_ms,
-                 COALESCE(l.media_ms, c.media_ms) AS media_ms,
-                 COALESCE(l.video_ms, c.video_ms) AS video_ms,
-                 COALESCE(l.charged_paid, c.charged_paid) AS charged_paid,
-                 COALESCE(l.charged_promo, c.charged_promo) AS charged_promo,
-                 COALESCE(l.evidence_n, c.evidence_n) AS evidence_n ",
+                 COALESCE(p.seen_at_unix_ms, c.seen_at_unix_ms) AS seen_at_unix_ms,
+                 COALESCE(p.media_ms, c.media_ms) AS media_ms,
+                 COALESCE(p.video_ms, c.video_ms) AS video_ms,
+                 COALESCE(p.charged_paid, c.charged_paid) AS charged_paid,
+                 COALESCE(p.charged_promo, c.charged_promo) AS charged_promo,
+                 COALESCE(p.evidence_n, c.evidence_n) AS evidence_n ",
             $from
         )
     };
@@ -29,21 +29,23 @@ macro_rules! calls {
 
 const CALLS: &str = calls!(
     "FROM json_each(?1) AS key CROSS JOIN call c ON c.id = unhex(key.value)
-     LEFT JOIN live_call l ON l.id = c.id ORDER BY c.id"
+     LEFT JOIN live_call l ON l.id = c.id LEFT JOIN progress p ON p.n = l.n ORDER BY c.id"
 );
 
 const OPEN: &str = calls!(
     "FROM json_each(?1) AS key CROSS JOIN live_call l ON l.shard = key.value
-     CROSS JOIN call c ON c.id = l.id ORDER BY c.id"
+     CROSS JOIN call c ON c.id = l.id LEFT JOIN progress p ON p.n = l.n ORDER BY c.id"
 );
 
 const OPEN_OF: &str = calls!(
     "FROM json_each(?1) AS key CROSS JOIN live_call l ON l.fan = key.value
-     CROSS JOIN call c ON c.id = l.id ORDER BY c.id"
+     CROSS JOIN call c ON c.id = l.id LEFT JOIN progress p ON p.n = l.n ORDER BY c.id"
 );
 
-pub(super) const OF_SHARD: &str =
-    calls!("FROM call c LEFT JOIN live_call l ON l.id = c.id WHERE c.shard = ?1 ORDER BY c.id");
+pub(super) const OF_SHARD: &str = calls!(
+    "FROM call c LEFT JOIN live_call l ON l.id = c.id LEFT JOIN progress p ON p.n = l.n
+     WHERE c.shard = ?1 ORDER BY c.id"
+);
 
 pub(super) async fn read(tx: &mut SqliteConnection, ids: &[CallId]) -> Result<Vec<CallRow>, Error> {
     let ids = json(ids.iter().map(|id| hex(id.0)));
@@ -124,11 +126,16 @@ pub(super) async fn insert(tx: &mut SqliteConnection, row: &CallRow) -> Result<(
 
 async fn insert_progress(tx: &mut SqliteConnection, live: &LiveCall) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO live_call (id, shard, fan, seen_at_unix_ms, media_ms, video_ms, charged_paid,
-             charged_promo, evidence_n)
-         SELECT id, shard, fan, seen_at_unix_ms, media_ms, video_ms, charged_paid, charged_promo,
-             evidence_n
-         FROM call WHERE id = ?1",
+        "INSERT INTO live_call (id, shard, fan) SELECT id, shard, fan FROM call WHERE id = ?1",
+    )
+    .bind(live.call.0)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "INSERT INTO progress (n, seen_at_unix_ms, media_ms, video_ms, charged_paid, charged_promo,
+             evidence_n)
+         SELECT n, seen_at_unix_ms, media_ms, video_ms, charged_paid, charged_promo, evidence_n
+         FROM live_call JOIN call USING (id) WHERE id = ?1",
     )
     .bind(live.call.0)
     .execute(tx)

@@ -15,8 +15,9 @@ pub(super) async fn insert(tx: &mut SqliteConnection, rows: &[Checkpoint]) -> Re
     let ids = rows.iter().filter(|row| !row.evidence.is_empty()).map(|row| hex(row.call.0));
     let ids = json(ids);
     let known = sqlx::query(
-        "SELECT live_call.id, live_call.evidence_n FROM json_each(?1) AS key
-         CROSS JOIN live_call ON live_call.id = unhex(key.value)",
+        "SELECT live_call.id, progress.evidence_n FROM json_each(?1) AS key
+         CROSS JOIN live_call ON live_call.id = unhex(key.value)
+         CROSS JOIN progress ON progress.n = live_call.n",
     )
     .bind(ids)
     .fetch_all(&mut *tx)

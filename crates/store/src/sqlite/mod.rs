@@ -119,11 +119,14 @@ impl Ledger for Sqlite {
     type Tx = SqliteTx;
 
     async fn begin(&self) -> Result<SqliteTx, Error> {
-        Ok(SqliteTx::new(self.write().await?, self.live_rows.clone()))
+        let live_rows = self.live_rows.hold().await;
+        Ok(SqliteTx::new(self.write().await?, live_rows))
     }
 
     async fn snapshot(&self) -> Result<SqliteTx, Error> {
-        Ok(SqliteTx::new(self.readers.begin().await?, self.live_rows.clone()))
+        // Which writes nothing, and so waits for no writer.
+        let live_rows = LiveRows::default().hold().await;
+        Ok(SqliteTx::new(self.readers.begin().await?, live_rows))
     }
 
     async fn claim(&self, owner: MeterId, count: u16, ttl: ElapsedMs) -> Result<Vec<Lease>, Error> {

@@ -1,6 +1,6 @@
 //! One transaction on one connection. Dropped without a commit, it is rolled back.
 
-use super::live_rows::LiveRows;
+use super::live_rows::HeldRows;
 use super::{call, credit, evidence, lease, month, posting, progress, shard_rows, spend, wallet};
 use crate::ledger::{
     CallRow, CreditRow, Evidence, HostMonth, ShardRows, SpendRow, Transaction, WalletRow,
@@ -14,16 +14,14 @@ use units::{CallId, Coins, Shard, SpendId, UnixMs, UserId};
 
 /// A transaction of a [`Sqlite`](super::Sqlite) ledger.
 pub struct SqliteTx {
+    /// Before the rows, so that whoever takes those finds no transaction under way.
     tx: sqlx::Transaction<'static, Driver>,
-    live_rows: LiveRows,
-    /// Rows that this transaction found, and calls that it ended.
-    learned: Vec<(CallId, i64)>,
-    ended: Vec<CallId>,
+    live_rows: HeldRows,
 }
 
 impl SqliteTx {
-    pub(super) fn new(tx: sqlx::Transaction<'static, Driver>, live_rows: LiveRows) -> Self {
-        Self { tx, live_rows, learned: Vec::new(), ended: Vec::new() }
+    pub(super) fn new(tx: sqlx::Transaction<'static, Driver>, live_rows: HeldRows) -> Self {
+        Self { tx, live_rows }
     }
 
     fn db(&mut self) -> &mut SqliteConnection {
@@ -61,11 +59,11 @@ impl Transaction for SqliteTx {
     }
 
     async fn checkpoint(&mut self, at: UnixMs, rows: &[Checkpoint]) -> Result<(), Error> {
-        progress::checkpoint(&mut self.tx, &self.live_rows, &mut self.learned, at, rows).await
+        progress::checkpoint(&mut self.tx, &mut self.live_rows, at, rows).await
     }
 
     async fn put_calls(&mut self, rows: &[CallRow]) -> Result<(), Error> {
-        self.ended.extend(rows.iter().filter(|row| row.end.is_some()).map(|row| row.live.call));
+        self.live_rows.forget(rows.iter().filter(|row| row.end.is_some()).map(|row| row.live.call));
         progress::put(self.db(), rows).await
     }
 
@@ -134,8 +132,7 @@ impl Transaction for SqliteTx {
 
     async fn commit(self) -> Result<(), Error> {
         self.tx.commit().await?;
-        self.live_rows.learn(self.learned);
-        self.live_rows.forget(self.ended.into_iter());
+        self.live_rows.keep();
         Ok(())
     }
 }

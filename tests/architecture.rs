@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["units", "billing-core"]),
     ("service-kit", &["units"]),
     ("test-servers", &[]),
+    ("hostile-input", &[]),
     ("simulation", CRATES),
     ("signaling", CRATES),
     ("media-relay", CRATES),

@@ -1,5 +1,10 @@
 //! What one leg may make the relay hold or send.
 
+/// Header extensions that are read of one packet; the rest of it is as if it were not there. A browser
+/// sends up to six, and the one-byte form has 14 ids. More would let one packet of empty elements
+/// cost as much as a hundred.
+pub(crate) const EXTENSIONS_MAX: u8 = 32;
+
 /// Bounds on memory and on answers. The defaults fit calls of up to 4 Mbit/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -21,6 +26,12 @@ pub struct Limits {
     /// Inbound SSRCs per leg, for RTP and for RTCP each. A browser uses three to six; each costs
     /// about 150 bytes.
     pub inbound_ssrcs: usize,
+    /// Bytes of RTCP per second that one client may send on average, about 64 more counted for each
+    /// datagram. Less would cost feedback, and with it proof, of who is sent much; more lets a flood
+    /// of wishes cost us more: each four bytes can ask for 17 packets.
+    pub control_bytes_per_s: u64,
+    /// Bytes of RTCP that may come at once: what waited while a network was away.
+    pub control_burst_bytes: u64,
     /// Bytes per second, headers included, that may be resent to one leg on average. Less repairs
     /// less; more lets a listener's requests multiply what we send.
     pub resend_bytes_per_s: u64,
@@ -37,6 +48,8 @@ impl Default for Limits {
             group_seats: 10_000,
             awaited_packets: 2_048,
             inbound_ssrcs: 16,
+            control_bytes_per_s: 32 * 1_024,
+            control_burst_bytes: 64 * 1_024,
             resend_bytes_per_s: 125_000,
             resend_burst_bytes: 64 * 1_024,
         }

@@ -1,6 +1,6 @@
 //! What must go out: sealed datagrams and events, in buffers that are reused.
 
-use crate::{Event, GroupLeg, LegKey};
+use crate::{Event, GroupLeg, LegKey, Refused};
 use std::ops::Range;
 
 /// What the forwarder wants sent and told. Empty it with [`Outbox::clear`] after each use; its
@@ -15,6 +15,7 @@ pub struct Outbox {
     events: Vec<Event>,
     /// What a datagram of unknown length is written to first.
     draft: Vec<u8>,
+    refused: Option<Refused>,
 }
 
 /// Whom a datagram is for.
@@ -75,6 +76,17 @@ impl Outbox {
         self.used = 0;
         self.datagrams.clear();
         self.events.clear();
+        self.refused = None;
+    }
+
+    /// Why the datagram that came last was of no use, if it was not; told once.
+    pub const fn take_refused(&mut self) -> Option<Refused> {
+        self.refused.take()
+    }
+
+    /// The datagram that came last is of no use.
+    pub(crate) const fn refuse(&mut self, why: Refused) {
+        self.refused = Some(why);
     }
 
     /// Replaces what is in `copy` by the latest datagram.

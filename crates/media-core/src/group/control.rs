@@ -2,9 +2,9 @@
 
 use super::Group;
 use super::member::{Downlink, Hears, Member};
-use crate::Outbox;
 use crate::rtcp::{self, Packet, ReportBlock};
 use crate::rtp::{FIRST, Place, Template};
+use crate::{Outbox, Refused};
 use units::MonotonicUs;
 
 /// What a repetition weighs besides its payload; see the same of calls.
@@ -20,9 +20,11 @@ impl Group {
         out: &mut Outbox,
     ) {
         let Some(from) = self.member_mut(seat) else { return };
-        let Ok(len) = from.up.opener.open_rtcp(datagram) else { return };
+        let Some(len) = from.up.open_control(now, datagram, out) else { return };
         self.heard(now, seat, out);
-        let Some(packets) = rtcp::packets(&datagram[..len]) else { return };
+        let Some(packets) = rtcp::packets(&datagram[..len]) else {
+            return out.refuse(Refused::Malformed);
+        };
         for packet in packets {
             match packet {
                 Packet::SenderReport { ssrc, ntp, rtp_timestamp, blocks } => {

@@ -55,7 +55,7 @@ impl Member {
             SrtpContext::new(*profile, keying_material, Role::Server, streams)?;
         let line =
             |spec: &MediaLine| upstream::Line { spec: *spec, track: Track::new(spec, first_epoch) };
-        let up = Upstream::new(leg.into(), opener, lines.iter().map(line).collect());
+        let up = Upstream::new(leg.into(), opener, lines.iter().map(line).collect(), limits);
         let downlink = |spec: &MediaLine| Downlink {
             spec: *spec,
             stream: sealer.stream(spec.ssrc),

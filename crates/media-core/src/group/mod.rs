@@ -230,7 +230,7 @@ impl Group {
     /// Takes an SRTP packet from a member's client.
     fn media(&mut self, now: MonotonicUs, seat: u32, datagram: &mut [u8], out: &mut Outbox) {
         let Some(from) = self.member_mut(seat) else { return };
-        let Ok(len) = from.up.opener.open_rtp(datagram) else { return };
+        let Some(len) = from.up.open_media(datagram, out) else { return };
         self.heard(now, seat, out);
         let Some(from) = self.member_mut(seat) else { return };
         if let Some((line, packet)) = from.up.take_in(now, &datagram[..len]) {

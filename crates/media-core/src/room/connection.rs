@@ -57,7 +57,7 @@ impl Connection {
                 let streams = limits.inbound_ssrcs;
                 match SrtpContext::new(negotiated.profile, material, Role::Server, streams) {
                     Ok(SrtpContext { opener, sealer }) => {
-                        let up = Upstream::new(key.into(), opener, up_lines);
+                        let up = Upstream::new(key.into(), opener, up_lines, limits);
                         (up, sealer, Awaited::new(limits.awaited_packets))
                     }
                     Err(_) => return before,

@@ -6,7 +6,7 @@ use super::feed::Repetition;
 use super::{Room, pair};
 use crate::evidence::Mark;
 use crate::rtcp::{self, Packet, ReportBlock};
-use crate::{Outbox, Side};
+use crate::{Outbox, Refused, Side};
 use units::MonotonicUs;
 
 /// What a repetition weighs besides its payload: headers of IP, UDP and RTP, and the tag. Without
@@ -23,9 +23,11 @@ impl Room {
         out: &mut Outbox,
     ) {
         let Some(from) = &mut self.connections[side.index()] else { return };
-        let Ok(len) = from.up.opener.open_rtcp(datagram) else { return };
+        let Some(len) = from.up.open_control(now, datagram, out) else { return };
         self.heard(now, side, out);
-        let Some(packets) = rtcp::packets(&datagram[..len]) else { return };
+        let Some(packets) = rtcp::packets(&datagram[..len]) else {
+            return out.refuse(Refused::Malformed);
+        };
         for packet in packets {
             match packet {
                 Packet::SenderReport { ssrc, ntp, rtp_timestamp, blocks } => {

@@ -21,7 +21,7 @@ impl Room {
             return;
         }
         let Some(from) = &mut self.connections[side.index()] else { return };
-        let Ok(len) = from.up.opener.open_rtp(datagram) else { return };
+        let Some(len) = from.up.open_media(datagram, out) else { return };
         self.heard(now, side, out);
         let forwards = self.forwards();
         let listener = side.other();

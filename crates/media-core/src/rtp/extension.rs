@@ -1,5 +1,7 @@
 //! RTP header extensions (RFC 8285): reads both forms, writes the one-byte form.
 
+use crate::limits::EXTENSIONS_MAX;
+
 /// How the elements of an extension block are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -21,22 +23,25 @@ impl Form {
     }
 }
 
-/// The elements of a block: ids and data. Ends at the first that is cut off.
+/// The first elements of a block, at most [`EXTENSIONS_MAX`]: ids and data. Ends at the first that is
+/// cut off.
 #[derive(Clone, Debug)]
 pub(crate) struct Extensions<'a> {
     form: Form,
     rest: &'a [u8],
+    left: u8,
 }
 
 impl<'a> Extensions<'a> {
     pub(super) const fn new(form: Form, block: &'a [u8]) -> Self {
-        Self { form, rest: block }
+        Self { form, rest: block, left: EXTENSIONS_MAX }
     }
 
     fn element(&mut self) -> Option<(u8, &'a [u8])> {
         while let [0, rest @ ..] = self.rest {
             self.rest = rest;
         }
+        self.left = self.left.checked_sub(1)?;
         let (id, len, data) = match (self.form, self.rest) {
             // Id 15 ends the block (RFC 8285 section 4.2).
             (Form::OneByte, [head, data @ ..]) if head >> 4 != 15 => {

@@ -17,6 +17,8 @@ pub(super) struct Call {
     pub(super) fan: Client,
     pub(super) host: Client,
     pub(super) events: Vec<Event>,
+    /// What was of no use, and why.
+    pub(super) refused: Vec<Refused>,
     out: Outbox,
 }
 
@@ -42,6 +44,7 @@ impl Call {
             fan: Client::new(fan),
             host: Client::new(host),
             events: Vec::new(),
+            refused: Vec::new(),
             out: Outbox::default(),
         };
         call.input(Input::OpenRoom { call: CALL, funded: ElapsedMs(funded_ms) });
@@ -73,6 +76,7 @@ impl Call {
     pub(super) fn send(&mut self, side: Side, mut datagram: Vec<u8>) {
         let now = MonotonicUs(self.now_us);
         self.forwarder.receive(now, leg(side), &mut datagram, &mut self.out);
+        self.refused.extend(self.out.take_refused());
         self.deliver();
     }
 

@@ -439,6 +439,13 @@ fn what_cannot_be_done_is_refused_and_changes_nothing() {
     assert_eq!(join(&mut stage, group, &short), "group.keys");
     stage.forwarder.receive_in_group(now, nowhere, &mut [0x80; 40], &mut stage.out);
     stage.forwarder.receive_in_group(now, nobody, &mut [0x80; 40], &mut stage.out);
+    assert_eq!(stage.out.take_refused(), None);
+    for (kind, why) in [(0, Refused::Forged), (200, Refused::Forged), (255, Refused::Malformed)] {
+        let mut datagram = vec![0x80; if kind == 255 { 8 } else { 40 }];
+        datagram[1] = kind;
+        stage.forwarder.receive_in_group(now, stage.clients[0].0, &mut datagram, &mut stage.out);
+        assert_eq!(stage.out.take_refused(), Some(why), "{kind}");
+    }
     assert!(stage.out.is_empty());
     assert!(format!("{:?}", stage.forwarder) == state, "something has changed");
 

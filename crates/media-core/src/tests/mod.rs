@@ -1,5 +1,6 @@
 //! Whole calls: a forwarder between two clients that hold the other ends' keys.
 
+mod adversaries;
 mod call;
 mod client;
 mod closing;

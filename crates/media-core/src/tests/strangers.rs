@@ -73,6 +73,8 @@ fn limits_of_nothing_forward_what_they_can_and_never_panic() {
         group_seats: 0,
         awaited_packets: 0,
         inbound_ssrcs: 0,
+        control_bytes_per_s: 0,
+        control_burst_bytes: 0,
         resend_bytes_per_s: 0,
         resend_burst_bytes: 0,
     };

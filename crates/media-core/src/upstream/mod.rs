@@ -10,9 +10,14 @@ pub(crate) use track::{Accepted, Track};
 use crate::outbox::Address;
 use crate::rtp::Header;
 use crate::srtp::{Opener, Sealer};
-use crate::{MediaLine, Outbox, rtcp};
+use crate::token_bucket::TokenBucket;
+use crate::{Limits, MediaLine, Outbox, Refused, rtcp};
 use arrivals::Arrivals;
 use units::MonotonicUs;
+
+/// What a datagram weighs besides its bytes: headers of IP and UDP, and about as much work as it
+/// takes to open it.
+const DATAGRAM_BYTES: usize = 64;
 
 /// An m-line, as far as the client sends on it.
 #[derive(Debug)]
@@ -25,7 +30,9 @@ pub(crate) struct Line {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     address: Address,
-    pub(crate) opener: Opener,
+    opener: Opener,
+    /// RTCP that may still come.
+    control: TokenBucket,
     /// Whether a packet of the client has been opened, so that it has its keys and can open ours:
     /// the server's end of a DTLS handshake is done before the client's.
     pub(crate) ready: bool,
@@ -37,9 +44,33 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     /// The way of a client that nothing has come from yet.
-    pub(crate) fn new(address: Address, opener: Opener, lines: Vec<Line>) -> Self {
+    pub(crate) fn new(address: Address, opener: Opener, lines: Vec<Line>, limits: &Limits) -> Self {
+        let control = TokenBucket::new(limits.control_bytes_per_s, limits.control_burst_bytes);
         let (retired, arrivals) = (Vec::new(), Arrivals::default());
-        Self { address, opener, ready: false, lines, retired, arrivals }
+        Self { address, opener, control, ready: false, lines, retired, arrivals }
+    }
+
+    /// Opens an SRTP packet in place; returns the length of the RTP packet in it. One that is of no
+    /// use is refused.
+    pub(crate) fn open_media(&mut self, datagram: &mut [u8], out: &mut Outbox) -> Option<usize> {
+        self.opener.open_rtp(datagram).map_err(|error| out.refuse(error.into())).ok()
+    }
+
+    /// Opens an SRTCP packet in place; returns the length of the compound in it. One that is of no
+    /// use, or too much, is refused.
+    pub(crate) fn open_control(
+        &mut self,
+        now: MonotonicUs,
+        datagram: &mut [u8],
+        out: &mut Outbox,
+    ) -> Option<usize> {
+        let len = self.opener.open_rtcp(datagram).map_err(|error| out.refuse(error.into())).ok()?;
+        // Only now: a forger must not use up what is its victim's.
+        if self.control.take(now, datagram.len() + DATAGRAM_BYTES) {
+            return Some(len);
+        }
+        out.refuse(Refused::OverRate);
+        None
     }
 
     /// The same client's way, over other lines.

@@ -1,0 +1,6 @@
+//! See `media_core::fuzzing::srtp`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| media_core::fuzzing::srtp(bytes));

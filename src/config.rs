@@ -4,9 +4,12 @@
 
 mod links;
 mod store;
+mod turn;
 
 pub(crate) use links::{Links, LinksError, Operations};
 pub(crate) use store::{Database, Store, StoreError};
+
+pub(crate) use turn::{Turn, TurnError};
 
 use crate::cli::ServeOptions;
 use crate::receipt_key::Receipts;
@@ -38,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) operations: Operations,
     #[serde(default)]
     pub(crate) signaling: signaling::Config,
+    #[serde(default)]
+    pub(crate) turn: Turn,
     #[serde(default)]
     pub(crate) media_relay: media_relay::Config,
     #[serde(default)]
@@ -111,6 +116,12 @@ pub(crate) enum ConfigError {
         "links.secret must not stand in the configuration file; use links.secret_file or COINLINE__LINKS__SECRET"
     )]
     LinkSecretInFile,
+    #[error(
+        "turn.secret must not stand in the configuration file; use turn.secret_file or COINLINE__TURN__SECRET"
+    )]
+    TurnSecretInFile,
+    #[error(transparent)]
+    Turn(#[from] TurnError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -156,6 +167,9 @@ impl Config {
         if figment.contains("links.secret") {
             return Err(ConfigError::LinkSecretInFile);
         }
+        if figment.contains("turn.secret") {
+            return Err(ConfigError::TurnSecretInFile);
+        }
         let mut config: Self =
             figment.merge(Env::prefixed("COINLINE__").split("__")).extract().map_err(Box::new)?;
         if let Some(listen) = listen {
@@ -186,6 +200,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
+        self.turn.check()?;
         match self.mode {
             Mode::Production if self.demo.is_some() => Err(ConfigError::DemoInProduction),
             Mode::Production if self.auth.key.is_empty() => Err(ConfigError::NoKey),

@@ -194,6 +194,7 @@ impl Process {
         let signing = config.receipts.signing_key(config.mode, config.store.folder())?;
         let published = config.receipts.published(signing.as_ref())?;
         let signaling = signaling.with_receipt_key(published.map(|key| key.to_string()));
+        let signaling = signaling.with_turn(config.turn.server()?);
         let at = signaling.local_addr();
         let greeting = self.demo.as_ref().map(|demo| demo::greeting(demo, at, database));
         Ok((signaling, greeting))

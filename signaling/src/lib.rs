@@ -17,8 +17,11 @@ mod receipts;
 mod routes;
 mod socket;
 mod translate;
+mod turn;
 
 pub use config::{Band, Bands, Config, ConfigError, Demo, DemoUser};
+
+pub use turn::Turn;
 
 use protocol::service::{MeterCommand, MeterEvent, RelayCommand, RelayEvent};
 use protocol::token::TokenKey;
@@ -60,6 +63,7 @@ pub struct Signaling {
     listener: TcpListener,
     address: SocketAddr,
     receipt_key: Option<String>,
+    turn: Option<Turn>,
 }
 
 impl Signaling {
@@ -77,7 +81,8 @@ impl Signaling {
         let failed = |source| Error::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { config, token_key, demo, clock, listener, address, receipt_key: None })
+        let (receipt_key, turn) = (None, None);
+        Ok(Self { config, token_key, demo, clock, listener, address, receipt_key, turn })
     }
 
     /// Publishes the public key that signed receipts are checked by: 64 hexadecimal digits,
@@ -85,6 +90,12 @@ impl Signaling {
     #[must_use]
     pub fn with_receipt_key(self, key: Option<String>) -> Self {
         Self { receipt_key: key, ..self }
+    }
+
+    /// Gives clients credentials for a TURN server, if there is one.
+    #[must_use]
+    pub fn with_turn(self, turn: Option<Turn>) -> Self {
+        Self { turn, ..self }
     }
 
     /// Where it listens: the configured address, with the port filled in.
@@ -112,7 +123,7 @@ impl Signaling {
             self.demo,
             self.clock,
             entrance,
-            self.receipt_key,
+            (self.receipt_key, self.turn),
             shutdown.clone(),
         );
         let (stopped, stop) = oneshot::channel::<()>();

@@ -4,6 +4,7 @@ use crate::config::{Config, Demo};
 use crate::hub::{ANSWER_TIMEOUT, Entrance, Message};
 use crate::problem::Problem;
 use crate::socket::{self, READ_BYTES_MAX};
+use crate::turn::{self, Turn};
 use crate::{assets, demo, receipts, translate};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
@@ -36,6 +37,7 @@ pub(crate) struct Desk {
     pub(crate) hub: Entrance,
     /// The public key of signed receipts.
     pub(crate) receipt_key: Option<String>,
+    pub(crate) turn: Option<Turn>,
     allowed_origins: Vec<String>,
     sockets: AtomicU64,
     pub(crate) shutdown: Shutdown,
@@ -48,7 +50,7 @@ impl Desk {
         demo: Option<Demo>,
         clock: Clock,
         hub: Entrance,
-        receipt_key: Option<String>,
+        (receipt_key, turn): (Option<String>, Option<Turn>),
         shutdown: Shutdown,
     ) -> Arc<Self> {
         let allowed_origins = config.allowed_origins;
@@ -59,6 +61,7 @@ impl Desk {
             clock,
             hub,
             receipt_key,
+            turn,
             allowed_origins,
             sockets,
             shutdown,
@@ -70,6 +73,7 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
     let router = Router::new()
         .route("/v1/ws", get(open_socket))
         .route("/v1/token", get(check_token))
+        .route("/v1/ice-servers", get(turn::ice_servers))
         .route("/v1/demo/people", get(demo::people))
         .route("/v1/demo/credit", post(demo::credit))
         .route("/v1/receipts/key", get(receipts::key))

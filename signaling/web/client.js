@@ -26,6 +26,10 @@ const MEDIA_ROAM_MS = 4_000;
 /** Tries in a row before a person is asked; 5 with backoff span about half a minute of no network. */
 const MEDIA_ATTEMPTS_MAX = 5;
 
+/** More would hold up calls for a server that most networks need not. */
+const ICE_SERVERS_MS = 3_000;
+const ICE_RETRY_MS = 30_000;
+
 const CLOSE_TOO_FAST = 1008;
 const CLOSE_REPLACED = 4001;
 
@@ -76,6 +80,9 @@ export class CoinlineClient extends EventTarget {
   #pingTimer = null;
   #holdUntil = 0;
   #onOnline = () => this.#retryNow();
+
+  /** The answer on TURN servers, and until when it is good. */
+  #ice = { until: 0, servers: [] };
 
   /** The WebSocket in use, or null. */
   socket = null;
@@ -135,6 +142,18 @@ export class CoinlineClient extends EventTarget {
       };
       this.addEventListener("connection", onChange);
     });
+  }
+
+  /**
+   * What peer connections need to get out of this network, by PROTOCOL.md. An operator's TURN server
+   * that can't be learned of is none: most networks need no such thing.
+   */
+  async iceServers() {
+    const now = performance.now();
+    if (now >= this.#ice.until) {
+      this.#ice = { until: now + ICE_RETRY_MS, servers: this.#askIceServers(this.#ice.servers) };
+    }
+    return this.#ice.servers;
   }
 
   goOnline(prices) { return this.ask("host.online", { prices }); }
@@ -331,6 +350,23 @@ export class CoinlineClient extends EventTarget {
     }
   }
 
+  async #askIceServers(known) {
+    try {
+      const token = typeof this.#token === "function" ? await this.#token() : this.#token;
+      const response = await fetch(new URL("/v1/ice-servers", this.#base), {
+        headers: { authorization: `Bearer ${token}` },
+        cache: "no-store",
+        signal: AbortSignal.timeout(ICE_SERVERS_MS),
+      });
+      if (!response.ok) return known;
+      const { ice_servers: servers, ttl_ms: ttl } = await response.json();
+      this.#ice.until = performance.now() + ttl / 2;
+      return servers;
+    } catch {
+      return known;
+    }
+  }
+
   #stop(reason) {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#pingTimer);
@@ -506,8 +542,9 @@ export class CallMedia extends EventTarget {
     this.#enter(this.state === "connecting" ? "connecting" : "reconnecting");
     const turn = ++this.#turn;
     await this.#client.opened();
+    const iceServers = await this.#client.iceServers();
     if (turn !== this.#turn || this.state === "closed") return;
-    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
     this.peer = peer;
     peer.ontrack = ({ track }) => this.#receive(track);
     peer.onconnectionstatechange = () => this.#watch(peer);
@@ -707,6 +744,8 @@ function collect(seen, report) {
   } else if (report.type === "candidate-pair" && report.nominated) {
     seen.availableOutgoingBitrate = report.availableOutgoingBitrate;
     seen.roundTripTime = report.currentRoundTripTime;
+  } else if (report.type === "local-candidate") {
+    seen[`local_${report.candidateType}`] = report.relayProtocol ?? report.protocol;
   } else if (report.type === "transport") {
     seen.iceUfrag = report.iceLocalUsernameFragment;
   }

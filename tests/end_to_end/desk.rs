@@ -19,19 +19,25 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn open(coins: &str) -> Self {
-        Self::arrange("en", coins, 60_000).await
+        Self::arrange("en", coins, 60_000, "").await
+    }
+
+    /// With more settings of the server.
+    pub(crate) async fn open_with(coins: &str, settings: &str) -> Self {
+        Self::arrange("en", coins, 60_000, settings).await
     }
 
     pub(crate) async fn open_ringing(coins: &str, ring_ms: u64) -> Self {
-        Self::arrange("en", coins, ring_ms).await
+        Self::arrange("en", coins, ring_ms, "").await
     }
 
     pub(crate) async fn open_speaking(language: &str, coins: &str) -> Self {
-        Self::arrange(language, coins, 60_000).await
+        Self::arrange(language, coins, 60_000, "").await
     }
 
-    async fn arrange(language: &str, coins: &str, ring_ms: u64) -> Self {
-        let server = Server::start(&[(HOST, "host", "0"), (FAN, "fan", coins)], ring_ms).await;
+    async fn arrange(language: &str, coins: &str, ring_ms: u64, settings: &str) -> Self {
+        let people = [(HOST, "host", "0"), (FAN, "fan", coins)];
+        let server = Server::start_with(&people, ring_ms, settings).await;
         let proxy = Proxy::start(&server.url).await;
         let host = Window::open(&format!("{}/?as={HOST}&lang={language}", server.url)).await;
         let fan = Window::open(&format!("{}/?as={FAN}&lang={language}", proxy.url)).await;

@@ -12,6 +12,7 @@ mod browser;
 mod command_line;
 mod desk;
 mod money;
+mod networks;
 mod pages;
 mod proxy;
 mod server;

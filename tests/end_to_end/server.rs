@@ -19,12 +19,21 @@ pub(crate) struct Server {
 impl Server {
     /// A demo server with these people (id, role, coins), whose hosts' clients ring for so long.
     pub(crate) async fn start(people: &[(&str, &str, &str)], ring_ms: u64) -> Self {
+        Self::start_with(people, ring_ms, "").await
+    }
+
+    /// The same, with more settings.
+    pub(crate) async fn start_with(
+        people: &[(&str, &str, &str)],
+        ring_ms: u64,
+        settings: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut toml = format!(
             "mode = \"demo\"\n\
              [store]\ndatabase = {}\n\
              [signaling]\nlisten = \"127.0.0.1:0\"\nring_timeout_ms = {ring_ms}\n\
-             [media_relay]\nlisten = \"127.0.0.1:0\"\n",
+             [media_relay]\nlisten = \"127.0.0.1:0\"\n{settings}",
             json!(folder.path().join("coinline.db"))
         );
         for (id, role, coins) in people {

@@ -3,11 +3,13 @@
 //! the process that started them dies in any other way.
 #![forbid(unsafe_code)]
 
+mod coturn;
 mod error;
 mod postgres;
 mod process;
 mod redis;
 
+pub use coturn::Coturn;
 pub use error::Error;
 pub use postgres::Postgres;
 pub use process::{Process, free_port};

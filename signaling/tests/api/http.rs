@@ -1,6 +1,6 @@
 //! Pages, tokens, and the demo's own addresses.
 
-use crate::stage::{RECEIPT_KEY, SIGNED_CALL, SIGNED_TEXT, Stage};
+use crate::stage::{RECEIPT_KEY, SIGNED_CALL, SIGNED_TEXT, Stage, TURN_URL};
 use protocol::token::Role;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -185,6 +185,22 @@ async fn a_signed_receipt_is_for_its_fan_and_host_alone() {
             assert_eq!(header(&answer, "content-type"), "application/problem+json");
         }
     }
+}
+
+#[tokio::test]
+async fn credentials_for_turn_are_for_those_who_are_known() {
+    let stage = Stage::new().await;
+    assert_eq!(get(&stage, "/v1/ice-servers").await.status(), 401);
+    let token = stage.token("asha", Role::Fan);
+    let asked = Client::new().get(stage.url("/v1/ice-servers")).bearer_auth(token);
+    let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["ttl_ms"], 60_000);
+    let server = &answer["ice_servers"][0];
+    assert_eq!(server["urls"], json!([TURN_URL]));
+    let (expires_s, user) = server["username"].as_str().unwrap().split_once(':').unwrap();
+    assert_eq!(user, "asha");
+    assert!(expires_s.parse::<u64>().unwrap() > 1_700_000_000);
+    assert_eq!(server["credential"].as_str().unwrap().len(), 28);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use protocol::service::{
 use protocol::token::{Role, TokenKey};
 use service_kit::link::{self, Link};
 use service_kit::{Clock, Shutdown, Trigger};
-use signaling::{Config, Demo, DemoUser, Error, Signaling};
+use signaling::{Config, Demo, DemoUser, Error, Signaling, Turn};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use tokio::sync::mpsc;
@@ -24,6 +24,8 @@ pub(crate) const SIGNED_CALL: &str = "0193a1b2-0000-7000-8000-000000000001";
 pub(crate) const SIGNED_TEXT: &str = "{\"as it\":\"stands\"}";
 pub(crate) const RECEIPT_KEY: &str =
     "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+pub(crate) const TURN_URL: &str = "turn:turn.example.org:3478";
 
 /// A server and what is behind it.
 pub(crate) struct Stage {
@@ -66,6 +68,8 @@ impl Stage {
         let clock = Clock::start();
         let signaling = Signaling::bind(config, key.clone(), people, clock).await.unwrap();
         let signaling = signaling.with_receipt_key(Some(RECEIPT_KEY.to_owned()));
+        let turn = Turn::new(vec![TURN_URL.to_owned()], b"secret".to_vec(), ElapsedMs(60_000));
+        let signaling = signaling.with_turn(Some(turn));
         let address = signaling.local_addr();
         let (relay, relay_end) = link::pair();
         let (meter, meter_end) = link::pair();

@@ -254,6 +254,16 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         error
     }
 
+    /// Passes on what became of a commit that moved charges from slots into settled coins. Where
+    /// that is not known, both may stand in hot balances, and would be taken twice as soon as
+    /// something else raises what is settled: the shards are restored before the next debit.
+    fn doubtful(&self, shards: &[Shard], committed: Result<(), Error>) -> Result<(), Error> {
+        if committed.is_err() {
+            shards.iter().for_each(|shard| self.stale(*shard));
+        }
+        committed
+    }
+
     /// Carries on after a hot write that only repeats what the ledger has: if it failed, the shard
     /// is restored before the next debit.
     fn follow_up(&self, shard: Shard, outcome: Result<(), Error>) {

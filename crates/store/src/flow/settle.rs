@@ -57,7 +57,8 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         let steps = std::mem::take(&mut batch.steps);
         months::write(&mut tx, self.options.shares.as_ref(), steps).await?;
         let returned = self.conclude(&mut tx, &batch).await?;
-        tx.commit().await?;
+        let shards: Vec<Shard> = held.iter().map(|(shard, _)| *shard).collect();
+        self.doubtful(&shards, tx.commit().await)?;
         self.hand_out(&returned.credited).await;
         self.close(&batch).await;
         let billed = answers.iter().filter_map(|answer| match answer {

@@ -39,7 +39,11 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         let locked = match tx.spend(spend.id).await? {
             Some(known) if !same_spend(&known.spend, spend) => return Ok(Spending::OtherSpend),
             Some(SpendRow { outcome: Some(outcome), .. }) => {
+                let wallet = tx.wallets(std::slice::from_ref(&spend.fan)).await?.pop();
                 drop(tx);
+                // Where the answer to the commit was lost, the slot is still there.
+                let settled = wallet.map_or(Coins::ZERO, |wallet| wallet.settled);
+                self.close_spent(lease, spend, settled).await;
                 return self.with_funds(spend, outcome).await;
             }
             Some(SpendRow { outcome: None, spend }) => spend,
@@ -89,11 +93,15 @@ impl<H: Hot, L: Ledger> Store<H, L> {
         tx.fence(&[(lease.shard, lease.epoch)]).await.map_err(|error| self.noted(error))?;
         let (outcome, settled) =
             conclude(self.options.shares.as_ref(), &mut tx, spend, taken).await?;
-        tx.commit().await?;
-        let closed = [(spend.fan.clone(), slot, settled)];
+        self.doubtful(&[lease.shard], tx.commit().await)?;
+        self.close_spent(lease, spend, settled).await;
+        Ok(outcome)
+    }
+
+    async fn close_spent(&self, lease: Lease, spend: &Spend, settled: Coins) {
+        let closed = [(spend.fan.clone(), Slot(spend.id.0), settled)];
         let closing = self.hot.close(lease.shard, self.hot_epoch(lease), &closed).await;
         self.follow_up(lease.shard, closing);
-        Ok(outcome)
     }
 
     /// Takes to their end what earlier failures left under way.

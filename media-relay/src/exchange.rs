@@ -10,6 +10,7 @@ use crate::gatherings::Gatherings;
 use crate::ice::IceLite;
 use crate::leg::{Leg, LegEnd, News, Outgoing};
 use crate::legs::{LegId, Legs};
+use crate::metrics::Dropped;
 use crate::place::{Place, Served};
 use crate::room::Room;
 use crate::sdp::{self, Agreement, Offer, Streams, Use};
@@ -30,6 +31,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::{debug, error};
 use units::{CallId, ElapsedMs, MonotonicUs};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod groups;
 mod strangers;
 #[cfg(test)]
@@ -71,6 +74,8 @@ pub(crate) struct Exchange {
     outgoing: Outgoing,
     told: Vec<Told>,
     serving: Option<Served>,
+    /// Why the datagram that came last is of no use, where that can't be seen from what came of it.
+    dropped: Option<Dropped>,
 }
 
 impl Exchange {
@@ -85,6 +90,7 @@ impl Exchange {
             outgoing: Vec::new(),
             told: Vec::new(),
             serving: None,
+            dropped: None,
         }
     }
 
@@ -350,6 +356,10 @@ impl Exchange {
             return;
         }
         let Some(leg) = self.legs.get_mut(id) else { return };
+        if !leg.may_check(now, datagram.len()) {
+            self.dropped = Some(Dropped::OverRate);
+            return;
+        }
         let Some(checked) = leg.check(now, source, &message) else { return };
         self.outgoing.push((source, checked.reply));
         if checked.verified {
@@ -368,6 +378,10 @@ impl Exchange {
         let Some(id) = self.legs.by_address(source) else { return };
         let Some(leg) = self.legs.get_mut(id) else { return };
         self.serving = Some(leg.place().served());
+        if !leg.may_shake(now, datagram.len()) {
+            self.dropped = Some(Dropped::OverRate);
+            return;
+        }
         let clock = &self.terms.clock;
         let news = leg.receive_dtls(now, clock, source, datagram, &mut self.outgoing);
         self.heard(now, id, news);
@@ -385,6 +399,7 @@ impl Exchange {
                 self.forwarder.receive_in_group(now, leg, datagram, &mut self.outbox);
             }
         }
+        self.dropped = self.outbox.take_refused().map(Dropped::from);
     }
 
     fn wake_leg(&mut self, now: MonotonicUs, id: LegId) {

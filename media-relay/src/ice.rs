@@ -7,15 +7,11 @@
 //! has left. A check counts only if its MESSAGE-INTEGRITY is ours; everything else is ignored
 //! without an answer, so that the port reflects nothing.
 
+use crate::limits::ADDRESSES_MAX;
 use aws_lc_rs::hmac;
 use is::stun::StunMessage;
 use std::net::{IpAddr, SocketAddr};
 use units::MonotonicUs;
-
-/// Most addresses that one client may have verified at once; the one checked longest ago makes
-/// room. A phone on Wi-Fi and mobile data, both IP versions, checking two of our addresses, has
-/// eight. More would only help someone who fills tables.
-pub(crate) const ADDRESSES_MAX: usize = 8;
 
 /// Bytes of the longest answer: header, an IPv6 XOR-MAPPED-ADDRESS, integrity, fingerprint.
 const REPLY_BYTES_MAX: usize = 128;

@@ -4,10 +4,11 @@
 
 use crate::dtls::{DtlsEnd, DtlsServer, Keys};
 use crate::ice::{Checked, Credentials, IceLite};
+use crate::limits::{CHECK_BURST_BYTES, CHECK_BYTES_PER_S, DTLS_BURST_BYTES, DTLS_BYTES_PER_S};
 use crate::place::Place;
 use crate::sdp::{Agreement, Session};
 use is::stun::StunMessage;
-use media_core::{Address, Codec, MediaLine, Mid, NegotiatedLeg};
+use media_core::{Address, Codec, MediaLine, Mid, NegotiatedLeg, TokenBucket};
 use service_kit::Clock;
 use std::net::SocketAddr;
 use units::{ElapsedMs, MonotonicUs};
@@ -27,6 +28,9 @@ pub(crate) struct Leg {
     media: Option<Address>,
     ice: IceLite,
     dtls: DtlsServer,
+    /// Checks and DTLS that may still come.
+    checks: TokenBucket,
+    shakes: TokenBucket,
     lines: Vec<MediaLine>,
     session: Session,
     /// Our session's id, and how many answers there were in it.
@@ -81,6 +85,8 @@ impl Leg {
             media: None,
             ice,
             dtls,
+            checks: TokenBucket::new(CHECK_BYTES_PER_S, CHECK_BURST_BYTES),
+            shakes: TokenBucket::new(DTLS_BYTES_PER_S, DTLS_BURST_BYTES),
             lines: agreement.media().copied().collect(),
             session: agreement.session.clone(),
             answered: (session_id, 1),
@@ -159,6 +165,16 @@ impl Leg {
             State::Joining { deadline } => deadline,
             State::Connected => self.ice.last_check().unwrap_or_default() + CONSENT,
         }
+    }
+
+    /// Whether an authentic check of so many bytes is not too much.
+    pub(crate) fn may_check(&mut self, now: MonotonicUs, bytes: usize) -> bool {
+        self.checks.take(now, bytes)
+    }
+
+    /// Whether a DTLS datagram of so many bytes is not too much.
+    pub(crate) fn may_shake(&mut self, now: MonotonicUs, bytes: usize) -> bool {
+        self.shakes.take(now, bytes)
     }
 
     /// Takes an authentic check.

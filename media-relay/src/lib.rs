@@ -24,10 +24,13 @@ mod dispatch;
 mod dtls;
 mod exchange;
 mod fresh;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gatherings;
 mod ice;
 mod leg;
 mod legs;
+mod limits;
 mod metrics;
 mod mmsg;
 mod orders;

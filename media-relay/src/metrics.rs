@@ -3,10 +3,12 @@
 //! A worker counts in plain numbers of its own ([`Counts`]) and hands them over once per round
 //! ([`Metrics::add`]), so that no datagram costs more than an addition.
 
+use media_core::Refused;
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 use std::mem;
 
-/// Why a datagram that came in was dropped. Each is found out without any state for its sender.
+/// Why a datagram that came in was dropped. Of a stranger's, each is found out without any state for
+/// its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dropped {
     /// Longer than any that is read.
@@ -19,6 +21,16 @@ pub(crate) enum Dropped {
     ForgedCheck,
     /// DTLS or SRTP from an address that is no client's, or SRTP before its client is connected.
     UnknownSource,
+    /// From a client's address: neither RTP nor RTCP, or cut off.
+    MalformedMedia,
+    /// From a client's address: sealed by somebody else.
+    ForgedMedia,
+    /// From a client's address: came before, or is too old to tell. Networks repeat packets, too.
+    ReplayedMedia,
+    /// A client's: from one SSRC more than it may use.
+    TooManyStreams,
+    /// A client's: more checks, DTLS or RTCP than it may send.
+    OverRate,
 }
 
 /// Why a datagram did not go out.
@@ -35,13 +47,30 @@ pub(crate) enum Unsent {
 }
 
 impl Dropped {
-    const LABELS: [(Self, &str); 5] = [
+    const LABELS: [(Self, &str); 10] = [
         (Self::TooLong, "too_long"),
         (Self::UnknownProtocol, "unknown_protocol"),
         (Self::UnknownCheck, "unknown_check"),
         (Self::ForgedCheck, "forged_check"),
         (Self::UnknownSource, "unknown_source"),
+        (Self::MalformedMedia, "malformed_media"),
+        (Self::ForgedMedia, "forged_media"),
+        (Self::ReplayedMedia, "replayed_media"),
+        (Self::TooManyStreams, "too_many_streams"),
+        (Self::OverRate, "over_rate"),
     ];
+}
+
+impl From<Refused> for Dropped {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Malformed => Self::MalformedMedia,
+            Refused::Forged => Self::ForgedMedia,
+            Refused::Replayed => Self::ReplayedMedia,
+            Refused::TooManyStreams => Self::TooManyStreams,
+            Refused::OverRate => Self::OverRate,
+        }
+    }
 }
 
 impl Unsent {
@@ -118,7 +147,7 @@ impl Metrics {
         };
         let dropped = by_reason(
             "media_relay_dropped_datagrams_total",
-            "Datagrams that came in and were no live leg's, by reason.",
+            "Datagrams that came in and were of no use, by reason.",
         )?;
         let unsent = by_reason(
             "media_relay_unsent_datagrams_total",
@@ -186,6 +215,11 @@ mod tests {
             "dropped_datagrams_total{reason=\"unknown_check\"} 3",
             "dropped_datagrams_total{reason=\"forged_check\"} 4",
             "dropped_datagrams_total{reason=\"unknown_source\"} 5",
+            "dropped_datagrams_total{reason=\"malformed_media\"} 6",
+            "dropped_datagrams_total{reason=\"forged_media\"} 7",
+            "dropped_datagrams_total{reason=\"replayed_media\"} 8",
+            "dropped_datagrams_total{reason=\"too_many_streams\"} 9",
+            "dropped_datagrams_total{reason=\"over_rate\"} 10",
             "unsent_datagrams_total{reason=\"buffer_full\"} 10",
             "unsent_datagrams_total{reason=\"too_long\"} 20",
             "unsent_datagrams_total{reason=\"refused\"} 30",

@@ -52,3 +52,4 @@ pub use outbox::{Address, Outbox};
 pub use refused::Refused;
 pub use side::{GroupLeg, LegKey, Side};
 pub use srtp::{Opener, Role, Sealer, SrtpContext, SrtpError};
+pub use token_bucket::TokenBucket;

@@ -2,9 +2,9 @@
 
 use units::MonotonicUs;
 
-/// Bytes that may still be sent: they come back at a steady rate, up to the burst.
+/// Bytes that may still be sent, or taken in: they come back at a steady rate, up to the burst.
 #[derive(Clone, Debug)]
-pub(crate) struct TokenBucket {
+pub struct TokenBucket {
     bytes_per_s: u64,
     burst_us: u64,
     /// When the bucket is or was full, as a moment that sending pushes into the future.
@@ -13,14 +13,16 @@ pub(crate) struct TokenBucket {
 
 impl TokenBucket {
     /// A full bucket. The rate is at least one byte per second.
-    pub(crate) fn new(bytes_per_s: u64, burst_bytes: u64) -> Self {
+    #[must_use]
+    pub fn new(bytes_per_s: u64, burst_bytes: u64) -> Self {
         let bytes_per_s = bytes_per_s.max(1);
         let burst_us = burst_bytes.saturating_mul(1_000_000) / bytes_per_s;
         Self { bytes_per_s, burst_us, full_at: MonotonicUs(0) }
     }
 
     /// Takes `bytes` if they are there.
-    pub(crate) fn take(&mut self, now: MonotonicUs, bytes: usize) -> bool {
+    #[must_use = "what is not there may not be used"]
+    pub fn take(&mut self, now: MonotonicUs, bytes: usize) -> bool {
         let cost_us = (bytes as u64).saturating_mul(1_000_000) / self.bytes_per_s;
         let full_at = self.full_at.0.max(now.0) + cost_us;
         let allowed = full_at - now.0 <= self.burst_us;

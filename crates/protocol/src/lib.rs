@@ -6,6 +6,8 @@
 
 pub mod client;
 mod error_code;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod service;
 pub mod token;
 

@@ -40,10 +40,11 @@ impl Clock {
         self.start + Duration::from_micros(time.0)
     }
 
-    /// A library's [`Instant`] on this clock; the start, if it is earlier.
+    /// A library's [`Instant`] on this clock; the start, if it is earlier. Rounded up: whoever is
+    /// woken then is not told that it is too early, again and again until the microsecond is over.
     #[must_use]
     pub fn at_instant(&self, instant: Instant) -> MonotonicUs {
-        let elapsed = instant.saturating_duration_since(self.start).as_micros();
+        let elapsed = instant.saturating_duration_since(self.start).as_nanos().div_ceil(1_000);
         MonotonicUs(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
@@ -59,5 +60,22 @@ impl Clock {
     pub fn unix(&self) -> UnixMs {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_at_an_instant_is_due_at_its_time() {
+        let clock = Clock::start();
+        for nanos in [0, 1, 999, 1_000, 1_001, 5_000_000_001] {
+            let instant = clock.start + Duration::from_nanos(nanos);
+            let time = clock.at_instant(instant);
+            assert!(clock.instant_at(time) >= instant, "{nanos}");
+            assert!(time.0 * 1_000 < nanos + 1_000, "{nanos}");
+        }
+        assert_eq!(clock.at_instant(clock.start - Duration::from_secs(1)), MonotonicUs(0));
     }
 }

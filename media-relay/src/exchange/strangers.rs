@@ -1,4 +1,4 @@
-//! What became of a datagram that nobody's client sent.
+//! What became of a datagram that was of no use.
 
 use super::Exchange;
 use crate::metrics::Dropped;
@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 use units::MonotonicUs;
 
 impl Exchange {
-    /// As [`Exchange::receive`]; tells why the datagram was dropped, if it was no live leg's. A
-    /// forgery in a client's name and from its address, which only SRTP or DTLS itself can tell, is
-    /// not told.
+    /// As [`Exchange::receive`]; tells why the datagram was dropped, if it was. What DTLS makes of a
+    /// forgery in a client's name and from its address is not told.
     pub(crate) fn judge(
         &mut self,
         now: MonotonicUs,
@@ -17,7 +16,11 @@ impl Exchange {
     ) -> Result<(), Dropped> {
         let kind = datagram.first().copied();
         let answers = self.outgoing.len();
+        self.dropped = None;
         self.receive(now, source, datagram);
+        if let Some(dropped) = self.dropped {
+            return Err(dropped);
+        }
         // A datagram is served in the name of a call only once its leg is found.
         match (kind, self.serving) {
             (Some(0..=3), None) => Err(Dropped::UnknownCheck),

@@ -52,6 +52,7 @@ impl Sink for Heard {
     }
 }
 
+mod adversaries;
 mod again;
 mod groups;
 

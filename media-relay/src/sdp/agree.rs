@@ -1,8 +1,9 @@
 //! Chooses what is used of what a client offers.
 
 use super::Unsupported;
-use super::lines::{SECTIONS_MAX, Section, is_token};
+use super::lines::{Section, is_token};
 use super::offer::{Offer, Session};
+use crate::limits::SECTIONS_MAX;
 use media_core::{Codec, ExtensionIds, MediaLine, Mid};
 
 /// The SSRCs of what we send to one client: neighbours, none of them 0 (which some clients take for

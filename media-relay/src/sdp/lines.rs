@@ -1,15 +1,7 @@
 //! Splits an offer into its session part and its m-lines, and bounds both.
 
 use super::Unsupported;
-
-/// Longest offer. A browser's is about 7 kB; more would let a client make us read more.
-pub(crate) const OFFER_BYTES_MAX: usize = 64 * 1024;
-
-/// Most m-lines. A call has two; room for what else an application negotiates on the side.
-pub(crate) const SECTIONS_MAX: usize = 16;
-
-/// Most payload types that one m-line can offer: they have seven bits.
-const FORMATS_MAX: usize = 128;
+use crate::limits::{FORMATS_MAX, OFFER_BYTES_MAX, SECTIONS_MAX};
 
 /// An offer's text, split. Borrows from it.
 #[derive(Debug)]

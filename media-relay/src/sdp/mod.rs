@@ -8,6 +8,8 @@
 
 mod agree;
 mod answer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod lines;
 mod offer;
 #[cfg(test)]

@@ -5,11 +5,11 @@ use media_core::Codec;
 /// Why an offer can't be answered. Its text completes "the offer lacks ...".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unsupported {
-    #[error("a size of at most {} bytes", super::lines::OFFER_BYTES_MAX)]
+    #[error("a size of at most {} bytes", crate::limits::OFFER_BYTES_MAX)]
     Size,
     #[error("a readable line {0}")]
     Line(usize),
-    #[error("a limit of {} m-lines", super::lines::SECTIONS_MAX)]
+    #[error("a limit of {} m-lines", crate::limits::SECTIONS_MAX)]
     Sections,
     #[error("an audio m-line in the BUNDLE group")]
     Audio,

@@ -15,7 +15,7 @@ mod member;
 pub use error::GroupError;
 
 use crate::outbox::Outbox;
-use crate::{GroupLeg, Limits, MediaKind, NegotiatedLeg};
+use crate::{GroupLeg, Limits, MediaKind, NegotiatedLeg, Refused};
 use broadcast::Broadcast;
 use feed::Feed;
 use member::{Hears, Member};
@@ -201,7 +201,10 @@ impl Group {
                 // The common packet: of the whole group, only its sender has something to wait for.
                 if known { self.member(seat)?.up.due() } else { self.due() }
             }
-            None => None,
+            None => {
+                out.refuse(Refused::Malformed);
+                None
+            }
         }
     }
 

@@ -9,7 +9,7 @@ mod feed;
 mod media_path;
 mod sent;
 
-use crate::{Carried, Event, LegKey, Limits, NegotiatedLeg, Outbox, Side};
+use crate::{Carried, Event, LegKey, Limits, NegotiatedLeg, Outbox, Refused, Side};
 use connection::{Connection, connect};
 use direction::Direction;
 use units::{CallId, ElapsedMs, MonotonicUs};
@@ -156,7 +156,10 @@ impl Room {
                     return self.connection(side).and_then(|from| from.up.due());
                 }
             }
-            None => return None,
+            None => {
+                out.refuse(Refused::Malformed);
+                return None;
+            }
         }
         self.due()
     }

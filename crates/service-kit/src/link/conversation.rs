@@ -151,12 +151,7 @@ where
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
             Some(Ok(Message::Binary(_) | Message::Frame(_))) => return Err(End::Garbage),
         };
-        let (ack, messages) = match serde_json::from_str::<Frame<In>>(&text) {
-            Ok(frame) => {
-                (frame.ack, frame.messages.into_iter().map(|(n, m)| (n, Some(m))).collect())
-            }
-            Err(_) => one_by_one(&text, post.label, peer)?,
-        };
+        let (ack, messages) = read_frame(&text, post.label, peer)?;
         post.acknowledged(peer, connection, ack)?;
         if messages.is_empty() {
             continue;
@@ -190,7 +185,24 @@ fn no_frame(text: &str) -> End {
 }
 
 /// The messages of a frame.
-type Messages<In> = Vec<(u64, Option<In>)>;
+pub(super) type Messages<In> = Vec<(u64, Option<In>)>;
+
+/// Reads a frame: its acknowledgement and its messages, of which some may be unknown.
+///
+/// # Errors
+/// [`End::Garbage`], or [`End::RefusesUs`].
+pub(super) fn read_frame<In: DeserializeOwned>(
+    text: &str,
+    link: &'static str,
+    peer: &Name,
+) -> Result<(u64, Messages<In>), End> {
+    match serde_json::from_str::<Frame<In>>(text) {
+        Ok(frame) => {
+            Ok((frame.ack, frame.messages.into_iter().map(|(n, m)| (n, Some(m))).collect()))
+        }
+        Err(_) => one_by_one(text, link, peer),
+    }
+}
 
 /// Reads a frame in which some message can't be read: a peer of another version may say things
 /// that this one does not know. They are skipped, loudly, and the others count.

@@ -17,6 +17,8 @@
 
 mod address;
 mod conversation;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod handshake;
 mod lasting;
 mod metrics;

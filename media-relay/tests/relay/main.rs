@@ -8,6 +8,7 @@ mod several;
 #[path = "."]
 mod with_one_worker {
     mod calls;
+    mod groups;
     mod loss;
     mod strangers;
 
@@ -21,6 +22,7 @@ mod with_one_worker {
 #[expect(clippy::duplicate_mod, reason = "the same tests of another relay")]
 mod with_two_workers {
     mod calls;
+    mod groups;
     mod loss;
     mod strangers;
 

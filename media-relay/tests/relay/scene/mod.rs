@@ -1,10 +1,12 @@
 //! Real calls over loopback: the relay's side and its clients'.
 
+mod hall;
 mod nat;
 mod peer;
 mod stage;
 mod trouble;
 
+pub(crate) use hall::{Guest, Hall};
 pub(crate) use nat::Nat;
 pub(crate) use peer::{Peer, Picture, Running};
 pub(crate) use stage::{Stage, relay_of};

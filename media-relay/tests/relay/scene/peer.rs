@@ -51,6 +51,7 @@ pub(crate) struct Peer {
     clock: Clock,
     audio: Mid,
     video: Option<Mid>,
+    sends: bool,
     trouble: Trouble,
 }
 
@@ -72,6 +73,15 @@ enum Order {
 impl Peer {
     /// A peer, and its offer.
     pub(crate) async fn new(clock: Clock, picture: Picture) -> (Self, String) {
+        Self::with(clock, picture, Direction::SendRecv).await
+    }
+
+    /// A peer that only receives audio and video, and its offer.
+    pub(crate) async fn listener(clock: Clock) -> (Self, String) {
+        Self::with(clock, Picture::Vp8, Direction::RecvOnly).await
+    }
+
+    async fn with(clock: Clock, picture: Picture, direction: Direction) -> (Self, String) {
         let config = RtcConfig::new().clear_codecs().enable_opus(true, false);
         let config = match picture {
             Picture::None | Picture::Vp8 => config.enable_vp8(true),
@@ -82,13 +92,13 @@ impl Peer {
         let address = socket.local_addr().unwrap();
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap()).unwrap();
         let mut change = rtc.sdp_api();
-        let mut add =
-            |kind| change.add_media(kind, Direction::SendRecv, Some("s".to_owned()), None, None);
+        let mut add = |kind| change.add_media(kind, direction, Some("s".to_owned()), None, None);
         let audio = add(MediaKind::Audio);
         let video = (picture != Picture::None).then(|| add(MediaKind::Video));
         let (offer, pending) = change.apply().unwrap();
-        let trouble = Trouble::None;
-        (Self { rtc, socket, pending, clock, audio, video, trouble }, offer.to_sdp_string())
+        let (sends, trouble) = (direction == Direction::SendRecv, Trouble::None);
+        let peer = Self { rtc, socket, pending, clock, audio, video, sends, trouble };
+        (peer, offer.to_sdp_string())
     }
 
     /// The same peer, in trouble.
@@ -108,6 +118,7 @@ impl Peer {
             clock: self.clock,
             audio: self.audio,
             video: self.video,
+            sends: self.sends,
             wire: Wire::new(self.trouble),
             frame: 0,
             key_frame_due: true,
@@ -166,6 +177,7 @@ struct Client {
     clock: Clock,
     audio: Mid,
     video: Option<Mid>,
+    sends: bool,
     wire: Wire,
     frame: u64,
     /// The first picture is a key frame, and so is the one after each request.
@@ -260,7 +272,7 @@ impl Client {
     }
 
     async fn send(&mut self, seen: &mut Seen) {
-        if !self.rtc.is_connected() {
+        if !(self.sends && self.rtc.is_connected()) {
             return;
         }
         self.frame += 1;

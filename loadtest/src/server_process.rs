@@ -77,9 +77,17 @@ struct DemoUser {
 /// A running server. Dropped, it is killed.
 #[derive(Debug)]
 pub struct ServerProcess {
-    child: Child,
+    running: Running,
     endpoint: Endpoint,
+}
+
+/// A process that has said that it is up. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
     folder: TempDir,
+    /// What it said where it is.
+    said: String,
     /// Keeps the pipe open: a server that can't print would fail.
     _lines: Lines<BufReader<ChildStdout>>,
 }
@@ -91,36 +99,13 @@ impl ServerProcess {
     /// # Errors
     /// A server that can't be built or started, or is not ready within 30 s.
     pub async fn start(calls: usize, coins: MicroCoins) -> Result<Self, ServerError> {
-        let program = program().await?;
         let folder = tempfile::tempdir().map_err(io("a folder for the server"))?;
         let settings = settings(calls, coins, folder.path());
         let text = toml::to_string(&settings).expect("settings serialise");
-        let config = folder.path().join("coinline.toml");
-        std::fs::write(&config, text).map_err(io("the server's configuration"))?;
-        let log = std::fs::File::create(log_path(&folder)).map_err(io("the server's log"))?;
-
-        let mut child = Command::new(&program)
-            .arg("serve")
-            .arg("--config")
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(io("starting the server"))?;
-        let stdout = child.stdout.take().expect("stdout is piped");
-        let mut lines = BufReader::new(stdout).lines();
-        let ready = tokio::time::timeout(READY_WITHIN, listening(&mut lines)).await;
-        match ready {
-            Ok(Ok(Some(endpoint))) => Ok(Self { child, endpoint, folder, _lines: lines }),
-            Ok(Ok(None)) => {
-                let status = child.wait().await.map_err(io("the server's end"))?;
-                Err(ServerError::Failed { status, log: log_tail(&folder) })
-            }
-            Ok(Err(source)) => Err(ServerError::Io { what: "the server's output", source }),
-            Err(_) => Err(ServerError::NotReady { log: log_tail(&folder) }),
-        }
+        let running = Running::start(folder, &text, &[], READY_LINE).await?;
+        let log = || log_tail(&running.folder);
+        let endpoint = running.said.parse().map_err(|_| ServerError::NotReady { log: log() })?;
+        Ok(Self { running, endpoint })
     }
 
     /// Where it listens.
@@ -133,8 +118,59 @@ impl ServerProcess {
     ///
     /// # Errors
     /// A server that goes on for more than 15 s, or ends with a failure.
-    pub async fn stop(mut self) -> Result<(), ServerError> {
-        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+    pub async fn stop(self) -> Result<(), ServerError> {
+        self.running.stop().await
+    }
+}
+
+impl Running {
+    /// Starts the server with a configuration and further arguments, and waits for the line that
+    /// begins with `ready`.
+    ///
+    /// # Errors
+    /// As [`ServerProcess::start`].
+    pub(crate) async fn start(
+        folder: TempDir,
+        config: &str,
+        arguments: &[&str],
+        ready: &str,
+    ) -> Result<Self, ServerError> {
+        let program = program().await?;
+        let config_at = folder.path().join("coinline.toml");
+        std::fs::write(&config_at, config).map_err(io("the server's configuration"))?;
+        let log = std::fs::File::create(log_path(&folder)).map_err(io("the server's log"))?;
+        let mut child = Command::new(&program)
+            .arg("serve")
+            .arg("--config")
+            .arg(&config_at)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(io("starting the server"))?;
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        match tokio::time::timeout(READY_WITHIN, said(&mut lines, ready)).await {
+            Ok(Ok(Some(said))) => Ok(Self { child, folder, said, _lines: lines }),
+            Ok(Ok(None)) => {
+                let status = child.wait().await.map_err(io("the server's end"))?;
+                Err(ServerError::Failed { status, log: log_tail(&folder) })
+            }
+            Ok(Err(source)) => Err(ServerError::Io { what: "the server's output", source }),
+            Err(_) => Err(ServerError::NotReady { log: log_tail(&folder) }),
+        }
+    }
+
+    /// Its process, while it runs.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.child.id()?.cast_signed())
+    }
+
+    /// See [`ServerProcess::stop`].
+    pub(crate) async fn stop(mut self) -> Result<(), ServerError> {
+        if let Some(pid) = self.pid() {
             let sent = kill_process(pid, Signal::TERM);
             sent.map_err(|errno| io("stopping the server")(errno.into()))?;
         }
@@ -175,12 +211,15 @@ fn settings(calls: usize, coins: MicroCoins, folder: &Path) -> Settings {
     }
 }
 
-/// Reads what the server prints until it says where it listens; `None` if it ends before.
-async fn listening(lines: &mut Lines<BufReader<ChildStdout>>) -> std::io::Result<Option<Endpoint>> {
+/// Reads what the server prints until it says where it is; `None` if it ends before.
+async fn said(
+    lines: &mut Lines<BufReader<ChildStdout>>,
+    ready: &str,
+) -> std::io::Result<Option<String>> {
     while let Some(line) = lines.next_line().await? {
-        let address = line.split_once(READY_LINE).and_then(|(_, rest)| rest.split(' ').next());
-        if let Some(endpoint) = address.and_then(|address| address.trim().parse().ok()) {
-            return Ok(Some(endpoint));
+        let rest = line.split_once(ready).map(|(_, rest)| rest);
+        if let Some(said) = rest.and_then(|rest| rest.split_whitespace().next()) {
+            return Ok(Some(said.to_owned()));
         }
     }
     Ok(None)

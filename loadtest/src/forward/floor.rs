@@ -1,6 +1,6 @@
 //! The floor: the seal alone, with as many keys in turn.
 
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{Aad, Algorithm, LessSafeKey, Nonce, UnboundKey};
 use std::hint::black_box;
 
 /// Bytes that are authenticated in the clear: an RTP header with the usual extensions.
@@ -14,11 +14,11 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    pub(super) fn new(keys: usize, payload_bytes: usize) -> Self {
+    pub(super) fn new(algorithm: &'static Algorithm, keys: usize, payload_bytes: usize) -> Self {
         let key = |n: usize| {
-            let mut bytes = [0x5a; 16];
+            let mut bytes = vec![0x5a; algorithm.key_len()];
             bytes[..8].copy_from_slice(&n.to_be_bytes());
-            let key = UnboundKey::new(&AES_128_GCM, &bytes).expect("16 bytes are an AES-128 key");
+            let key = UnboundKey::new(algorithm, &bytes).expect("as many bytes as a key has");
             LessSafeKey::new(key)
         };
         Self { keys: (0..keys).map(key).collect(), payload: vec![7; payload_bytes], sealed: 0 }

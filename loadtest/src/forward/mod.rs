@@ -1,6 +1,7 @@
-//! What forwarding a packet costs in user space, beside the least that it could: the bare seal.
+//! What forwarding a packet costs, beside the least that it could.
 //!
-//! Drives [`media_core::Forwarder`] without sockets: publishers' sealed datagrams go in, everything
+//! With sockets and a real server process: [`process`]. In user space alone, beside the bare seal,
+//! it is here: drives [`media_core::Forwarder`] without sockets: publishers' sealed datagrams go in, everything
 //! that comes out is dropped. Clients answer as browsers do, with transport-wide feedback ten times
 //! a second and receiver reports each second, measured apart. The floor is AES-128-GCM over as
 //! many bytes with as many keys, in turn with the figure, so that the machine's speed and other
@@ -8,11 +9,13 @@
 
 mod client;
 mod floor;
+pub mod process;
 mod report;
 mod scene;
 
 pub use report::{Figure, ForwardReport};
 
+use aws_lc_rs::aead::AES_128_GCM;
 use clap::Args;
 use floor::Floor;
 use rustix::time::{ClockId, clock_gettime};
@@ -28,13 +31,25 @@ const STRETCH_MS: u64 = 100;
 #[derive(Args, Clone, Debug)]
 pub struct ForwardArgs {
     /// Without sockets: only what the packet path itself costs.
-    #[arg(long, required = true)]
+    #[arg(long, conflicts_with_all = ["publishers", "listeners", "video_pps", "audio_pps"])]
     pub in_process: bool,
+    /// Who sends. More than one: as many paid calls of two, in each of which one side sends.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub publishers: u16,
+    /// Who hears each of them.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=2_000))]
+    pub listeners: u16,
+    /// Video packets of 1,100 bytes per second and publisher; 0: none.
+    #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=5_000))]
+    pub video_pps: u32,
+    /// Audio packets of 120 bytes per second and publisher.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub audio_pps: u32,
     /// How many seconds of media each figure is taken from.
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub seconds: u32,
-    /// Only figures whose name contains this.
-    #[arg(long, default_value = "", value_name = "TEXT")]
+    /// In process: only figures whose name contains this.
+    #[arg(long, default_value = "", value_name = "TEXT", requires = "in_process")]
     pub only: String,
     /// Prints the figures as JSON instead of a table.
     #[arg(long)]
@@ -88,7 +103,7 @@ fn measure(
 ) -> Result<Figure, ForwardError> {
     let before = allocated();
     let mut scene = Scene::new(rooms, medium, allocated)?;
-    let mut floor = Floor::new(rooms.listeners(), medium.payload_bytes());
+    let mut floor = Floor::new(&AES_128_GCM, rooms.listeners(), medium.payload_bytes());
     // Rings, buffers and maps grow to their size.
     for stretch in 0..20 {
         let (expected, opened) = scene.check(STRETCH_MS);

@@ -20,8 +20,8 @@ pub struct Config {
     /// The addresses that clients are told to send to, with their worker's port. Empty: the address
     /// of `listen`, which then must not be the unspecified one.
     pub announce: Vec<IpAddr>,
-    /// Most connections at once, two per call and one more for each that is being replaced. About
-    /// 100 KB each, and up to 0.6 MB of repeatable packets where the client sends video. Each
+    /// Most connections at once: two per call, one per member of a room of many, and one more for
+    /// each that is being replaced. About 100 KB each, and up to 0.6 MB of repeatable packets where the client sends video. Each
     /// worker has an equal part of them, rounded up.
     pub legs_max: usize,
     /// How long an answered offer may take to be connected, in ms. Less fails slow networks; more

@@ -115,15 +115,13 @@ impl Offered {
             }
             dtls.handle_timeout(clock.instant_at(now)).map_err(failed)?;
             loop {
-                match dtls.poll_output(&mut output) {
-                    Output::Packet(datagram) => {
-                        self.socket.send_to(datagram, relay)?;
-                    }
-                    Output::KeyingMaterial(material, profile) => {
-                        keys = Some((material.to_vec(), profile));
-                    }
-                    Output::Timeout(_) => break,
-                    _ => {}
+                let said = dtls.poll_output(&mut output);
+                if let Output::Packet(datagram) = said {
+                    self.socket.send_to(datagram, relay)?;
+                } else if let Output::KeyingMaterial(material, profile) = said {
+                    keys = Some((material.to_vec(), profile));
+                } else if matches!(said, Output::Timeout(_)) {
+                    break;
                 }
             }
         }

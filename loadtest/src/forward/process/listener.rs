@@ -196,11 +196,11 @@ mod tests {
     fn a_stream_tells_what_is_missing_over_the_wrap_of_its_numbers() {
         let mut stream = Stream::default();
         let mut follow = |sequence| stream.follow(7, sequence).collect::<Vec<_>>();
-        assert_eq!(follow(65_533), []);
-        assert_eq!(follow(65_534), []);
+        assert!(follow(65_533).is_empty());
+        assert!(follow(65_534).is_empty());
         assert_eq!(follow(1), [65_535, 0]);
-        assert_eq!(follow(0), []);
-        assert_eq!(follow(2), []);
+        assert!(follow(0).is_empty());
+        assert!(follow(2).is_empty());
         assert_eq!(stream.highest, 65_536 + 2);
     }
 }

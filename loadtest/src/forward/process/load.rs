@@ -191,13 +191,11 @@ fn receive(
     let flags = MsgFlags::MSG_DONTWAIT;
     match recvmsg::<()>(socket, &mut parts, Some(timestamps), flags) {
         Ok(message) => {
-            let stamp =
-                message.cmsgs().map_err(std::io::Error::from)?.find_map(|control| match control {
-                    ControlMessageOwned::ScmTimestampns(at) => {
-                        Some(at.tv_sec() * 1_000_000_000 + at.tv_nsec())
-                    }
-                    _ => None,
-                });
+            let mut controls = message.cmsgs().map_err(std::io::Error::from)?;
+            let stamp = controls.find_map(|control| {
+                let ControlMessageOwned::ScmTimestampns(at) = control else { return None };
+                Some(at.tv_sec() * 1_000_000_000 + at.tv_nsec())
+            });
             Ok(Some((message.bytes, stamp.unwrap_or_else(now_ns))))
         }
         Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => Ok(None),

@@ -64,7 +64,8 @@ impl Relay {
         let secret_file = folder.path().join("secret");
         std::fs::write(&secret_file, &secret)?;
         let config = format!(
-            "media_relay.listen = \"127.0.0.1:0\"\n\
+            "mode = \"demo\"\n\
+             media_relay.listen = \"127.0.0.1:0\"\n\
              media_relay.workers = 1\n\
              media_relay.legs_max = 10000\n\
              links.listen = \"127.0.0.1:0\"\n\

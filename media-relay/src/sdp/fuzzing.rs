@@ -2,6 +2,7 @@
 
 use super::lines::{Description, is_token};
 use super::{Local, Offer, Ssrcs, Streams, Use, agree, answer};
+use crate::limits::{OFFER_BYTES_MAX, SECTIONS_MAX};
 use std::collections::BTreeSet;
 
 /// Bytes of our answer for one m-line, apart from the offer's own words in it.
@@ -21,6 +22,7 @@ pub fn sdp(bytes: &[u8]) {
 
 fn answered(text: &str, used: Use) {
     let Ok(offer) = Offer::read(text, used) else { return };
+    assert!(text.len() <= OFFER_BYTES_MAX && offer.sections.len() <= SECTIONS_MAX);
     let Ok(agreement) = agree(&offer, None, &[], Ssrcs::drawn(7)) else { return };
     let lines: Vec<_> = agreement.media().copied().collect();
     let repeated = agree(&offer, agreement.video(), &lines, Ssrcs::drawn(70));

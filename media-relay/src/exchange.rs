@@ -15,6 +15,7 @@ use crate::place::{Place, Served};
 use crate::room::Room;
 use crate::sdp::{self, Agreement, Offer, Streams, Use};
 use crate::translate::{self, Told};
+use foldhash::fast::RandomState;
 use is::stun::StunMessage;
 use media_core::{
     Address, Codec, Event, Forwarder, Input, LegKey, Limits, NegotiatedLeg, Outbox, Side,
@@ -66,7 +67,7 @@ pub(crate) trait Sink {
 /// All rooms and legs of one worker.
 pub(crate) struct Exchange {
     terms: Terms,
-    rooms: HashMap<CallId, Room>,
+    rooms: HashMap<CallId, Room, RandomState>,
     gatherings: Gatherings,
     legs: Legs,
     forwarder: Forwarder,
@@ -82,7 +83,7 @@ impl Exchange {
     pub(crate) fn new(terms: Terms) -> Self {
         Self {
             terms,
-            rooms: HashMap::new(),
+            rooms: HashMap::default(),
             gatherings: Gatherings::default(),
             legs: Legs::default(),
             forwarder: Forwarder::new(Limits::default()),

@@ -2,6 +2,7 @@
 
 use crate::legs::LegId;
 use crate::room::Seat;
+use foldhash::fast::RandomState;
 use media_core::{Codec, GroupLeg, Mid};
 use std::collections::{BTreeSet, HashMap};
 use units::{ElapsedMs, GroupId, MemberId, MonotonicUs};
@@ -46,7 +47,7 @@ pub(crate) struct Member {
 /// All rooms of many of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Gatherings {
-    rooms: HashMap<GroupId, Gathering>,
+    rooms: HashMap<GroupId, Gathering, RandomState>,
     /// By their numbers in the packet path.
     numbers: Vec<Option<GroupId>>,
     deserted: BTreeSet<(MonotonicUs, GroupId)>,

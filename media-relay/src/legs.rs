@@ -3,6 +3,7 @@
 use crate::ice::Credentials;
 use crate::leg::Leg;
 use crate::sdp::Session;
+use foldhash::fast::RandomState;
 use service_kit::Clock;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -21,9 +22,9 @@ const ADDRESS_HOLD: ElapsedMs = ElapsedMs::from_secs(5);
 #[derive(Default)]
 pub(crate) struct Legs {
     last: u64,
-    legs: HashMap<LegId, Entry>,
-    by_ufrag: HashMap<String, LegId>,
-    by_address: HashMap<SocketAddr, LegId>,
+    legs: HashMap<LegId, Entry, RandomState>,
+    by_ufrag: HashMap<String, LegId, RandomState>,
+    by_address: HashMap<SocketAddr, LegId, RandomState>,
     timers: BTreeSet<(MonotonicUs, LegId)>,
 }
 

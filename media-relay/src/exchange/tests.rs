@@ -30,6 +30,8 @@ struct Heard {
     sent: Vec<(SocketAddr, Vec<u8>)>,
     events: Vec<RelayEvent>,
     reports: Vec<MediaReport>,
+    /// Media that was sealed for somebody who is nowhere.
+    nowhere: usize,
 }
 
 impl Sink for Heard {
@@ -39,8 +41,13 @@ impl Sink for Heard {
         media: impl Iterator<Item = (Address, &'a [u8])>,
         address: impl Fn(Address) -> Option<SocketAddr>,
     ) {
-        let media = media.filter_map(|(key, datagram)| Some((address(key)?, datagram.to_vec())));
-        self.sent.extend(cold.iter().cloned().chain(media));
+        self.sent.extend(cold.iter().cloned());
+        for (key, datagram) in media {
+            match address(key) {
+                Some(to) => self.sent.push((to, datagram.to_vec())),
+                None => self.nowhere += 1,
+            }
+        }
     }
 
     fn tell(&mut self, event: RelayEvent) {

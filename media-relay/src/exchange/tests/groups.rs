@@ -120,7 +120,9 @@ impl Party {
         from.srtp.sealer.seal_rtp(&mut packet, 0).unwrap();
         let Self { world, .. } = self;
         world.exchange.receive(world.now, super::from(from.port), &mut packet);
-        let sent = world.heard().sent.into_iter();
+        let heard = world.heard();
+        assert_eq!(heard.nowhere, 0);
+        let sent = heard.sent.into_iter();
         let media = sent.filter(|(_, datagram)| !(192..=223).contains(&datagram[1]));
         media
             .map(|(to, datagram)| (to, u32::from_be_bytes(datagram[8..12].try_into().unwrap())))

@@ -182,6 +182,18 @@ async fn a_late_checkpoint_of_an_ended_call_changes_nothing_and_leaves_no_row() 
     store.checkpoint(UnixMs(90_000), &[progress(2, 600_000)]).await.unwrap();
     let (calls, count) = rows(&ledger, &path).await;
     assert_eq!((&calls[2], count), (&ended[0], 0));
+    // And of one that this process met for the first time in the transaction that ended it.
+    let mut tx = ledger.begin().await.unwrap();
+    tx.insert_call(&row(3)).await.unwrap();
+    tx.checkpoint(UnixMs(8), &[progress(3, 20_000)]).await.unwrap();
+    let mut ended = tx.calls(&[call(3)]).await.unwrap();
+    ended[0].posted = ended[0].live.charged;
+    ended[0].end = Some(End { reason: EndReason::HungUpByFan, at: UnixMs(9) });
+    tx.put_calls(&ended).await.unwrap();
+    tx.commit().await.unwrap();
+    store.checkpoint(UnixMs(90_000), &[progress(3, 600_000)]).await.unwrap();
+    let (calls, count) = rows(&ledger, &path).await;
+    assert_eq!((&calls[3], count), (&ended[0], 0));
 }
 
 #[tokio::test]

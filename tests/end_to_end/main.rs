@@ -8,6 +8,7 @@
 )]
 
 mod books;
+mod bottleneck;
 mod browser;
 mod command_line;
 mod desk;

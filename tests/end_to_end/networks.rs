@@ -1,5 +1,6 @@
 //! Calls over networks that change, or that let no media through.
 
+use crate::bottleneck::Bottleneck;
 use crate::browser::turn;
 use crate::desk::Desk;
 use crate::money::{charge, sees_and_hears, told_ms};
@@ -70,6 +71,47 @@ async fn a_network_that_lets_nothing_through_is_left_by_turn() {
     }
     desk.fan.until("coinline.session.tick?.proven_ms >= 2000").await;
     desk.host.tap("hang-up").await;
+    let bill = desk.receipt().await;
+    assert_eq!(bill.charged, charge(bill.proven_ms));
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_sends_no_more_than_the_fans_network_carries() {
+    let _turn = turn().await;
+    let desk = Desk::open("100.00").await;
+    let bottleneck = Bottleneck::wide().await;
+    // The fan's page sees the bottleneck where the relay is.
+    let through = "(() => {
+        const plain = RTCPeerConnection.prototype.setRemoteDescription;
+        RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+            const candidate = / (127\\.0\\.0\\.1) (\\d+) typ host/;
+            window.__relay = sdp.match(candidate).slice(1).join(':');
+            return plain.call(this, { type, sdp: sdp.replace(candidate, ' $1 PORT typ host') });
+        };
+        return true;
+    })()";
+    let through = through.replace("PORT", &bottleneck.port.to_string());
+    assert!(desk.fan.value::<bool>(&through).await);
+    desk.ring("video").await;
+    desk.host.tap("accept").await;
+    desk.fan.until("window.__relay").await;
+    bottleneck.leads_to(&desk.fan.value::<String>("__relay").await);
+    sees_and_hears(&desk.fan).await;
+    let target = "coinline.stats().then(s => s.out_video?.targetBitrate ?? 0)";
+    desk.host.until(&format!("{target}.then(target => target > 450_000)")).await;
+
+    bottleneck.narrow(300_000);
+    desk.host.until(&format!("{target}.then(target => target > 0 && target < 280_000)")).await;
+    sees_and_hears(&desk.fan).await;
+    // It does not creep back while the network stays narrow.
+    let frames = "coinline.stats().then(s => s.in_video.framesDecoded)";
+    let before: u64 = desk.fan.value(frames).await;
+    desk.fan.until(&format!("{frames}.then(now => now > {before} + 100)")).await;
+    let target: f64 = desk.host.value(target).await;
+    assert!(target < 400_000.0, "{target} bit/s");
+
+    desk.fan.tap("hang-up").await;
     let bill = desk.receipt().await;
     assert_eq!(bill.charged, charge(bill.proven_ms));
     desk.close().await;

@@ -102,6 +102,8 @@ pub struct MediaLine {
     /// Whether the client answers with transport-wide feedback for this line
     /// (`a=rtcp-fb:* transport-cc` and the extension).
     pub transport_cc: bool,
+    /// Whether the client sends no more than it is told (`a=rtcp-fb:* goog-remb`).
+    pub remb: bool,
 }
 
 /// A client's connection as negotiated. Its address is the shell's business, because it moves.

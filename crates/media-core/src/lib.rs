@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+mod estimate;
 mod event;
 mod evidence;
 mod forwarder;

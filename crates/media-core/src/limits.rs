@@ -21,7 +21,7 @@ pub struct Limits {
     /// Members of one group. Each costs about 3 KB, and a datagram for each packet that it hears.
     pub group_seats: usize,
     /// Sent packets per leg whose confirmation is awaited. Must cover the longest delay of
-    /// feedback: 2,048 are 5 s at 400 packets per second, 32 bytes each while they are awaited.
+    /// feedback: 2,048 are 5 s at 400 packets per second, 40 bytes each while they are awaited.
     pub awaited_packets: usize,
     /// Inbound SSRCs per leg, for RTP and for RTCP each. A browser uses three to six; each costs
     /// about 150 bytes.

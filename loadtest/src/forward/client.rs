@@ -48,6 +48,7 @@ pub(super) fn negotiated(number: u32, is_video: bool) -> NegotiatedLeg {
         client_sends: true,
         client_receives: true,
         transport_cc: true,
+        remb: true,
     };
     NegotiatedLeg { profile: SrtpProfile::AeadAes128Gcm, keying_material, lines: vec![line] }
 }

@@ -69,6 +69,7 @@ pub(crate) struct Feedback {
     pub(crate) nack_pli: bool,
     pub(crate) ccm_fir: bool,
     pub(crate) transport_cc: bool,
+    pub(crate) remb: bool,
 }
 
 /// The codec that a payload type stands for, and for H.264 the answered profile and level.
@@ -215,6 +216,7 @@ fn line(
         client_sends,
         client_receives,
         transport_cc: feedback.transport_cc,
+        remb: feedback.remb,
     };
     AgreedLine { media, feedback, profile_level: choice.profile_level }
 }
@@ -245,6 +247,7 @@ fn feedback(
             "nack" => feedback.nack = !audio,
             "nack pli" => feedback.nack_pli = !audio,
             "ccm fir" => feedback.ccm_fir = !audio,
+            "goog-remb" => feedback.remb = !audio,
             // Without its extension there is nothing to report on.
             "transport-cc" => feedback.transport_cc = extensions.transport_sequence.is_some(),
             _ => {}

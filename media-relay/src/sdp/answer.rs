@@ -139,6 +139,7 @@ fn write_format(text: &mut String, line: &AgreedLine) {
     };
     write_lines(text, [format!("a=rtpmap:{payload_type} {mapping}")]);
     let feedback = [
+        (line.feedback.remb, "goog-remb"),
         (line.feedback.nack, "nack"),
         (line.feedback.nack_pli, "nack pli"),
         (line.feedback.ccm_fir, "ccm fir"),

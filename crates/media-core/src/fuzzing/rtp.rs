@@ -49,6 +49,7 @@ fn forwarded(header: &Header, packet: &[u8], payload: &[u8]) {
         client_sends: true,
         client_receives: true,
         transport_cc: true,
+        remb: true,
     };
     let index = u64::from(header.sequence);
     let (marker, timestamp) = (header.marker, header.timestamp);

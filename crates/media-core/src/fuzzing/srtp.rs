@@ -136,6 +136,7 @@ fn negotiated(side: Side) -> NegotiatedLeg {
         client_sends: true,
         client_receives: true,
         transport_cc: true,
+        remb: true,
     };
     NegotiatedLeg {
         profile: SrtpProfile::AeadAes128Gcm,

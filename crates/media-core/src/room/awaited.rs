@@ -3,9 +3,10 @@
 
 use crate::evidence::Mark;
 use std::collections::VecDeque;
+use units::MonotonicUs;
 
 /// Packets below the latest confirmed one that may still be confirmed: networks reorder within a
-/// few. More costs 32 bytes each; less would take what came late for lost.
+/// few. More costs 40 bytes each; less would take what came late for lost.
 const LATE_MAX: u64 = 128;
 
 /// A packet that was sent.
@@ -16,6 +17,9 @@ pub(super) struct Numbered {
     pub(super) sequence: u16,
     /// What its confirmation counts by as evidence, if it does.
     pub(super) mark: Option<Mark>,
+    pub(super) at: MonotonicUs,
+    /// Its length.
+    pub(super) bytes: u16,
 }
 
 /// What was sent, in the order of the transport-wide numbers.
@@ -26,12 +30,14 @@ pub(super) struct Awaited {
     next: u64,
     /// The number after the highest confirmed.
     confirmed_to: u64,
+    /// Packets below that which were not confirmed in their turn, and not told yet.
+    passed_over: u64,
 }
 
 impl Awaited {
     /// Room for at most so many.
     pub(super) const fn new(packets_max: usize) -> Self {
-        Self { packets: VecDeque::new(), packets_max, next: 0, confirmed_to: 0 }
+        Self { packets: VecDeque::new(), packets_max, next: 0, confirmed_to: 0, passed_over: 0 }
     }
 
     /// The transport-wide number of the next packet.
@@ -48,13 +54,23 @@ impl Awaited {
         }
     }
 
-    /// A packet that the client says it got. `None` if it was never sent, or is too long ago.
-    pub(super) fn confirmed(&mut self, number: u16) -> Option<Numbered> {
+    /// A packet that the client says it got, and whether it came in its turn. `None` if it was never
+    /// sent, or is too long ago.
+    pub(super) fn confirmed(&mut self, number: u16) -> Option<(Numbered, bool)> {
         let last = self.next.checked_sub(1)?;
         let number = last.checked_sub(u64::from((last as u16).wrapping_sub(number)))?;
         let packet = *self.packets.get(number.checked_sub(self.first())? as usize)?;
-        self.confirmed_to = self.confirmed_to.max(number + 1);
-        Some(packet)
+        let in_turn = number >= self.confirmed_to;
+        if in_turn {
+            self.passed_over += number - self.confirmed_to;
+            self.confirmed_to = number + 1;
+        }
+        Some((packet, in_turn))
+    }
+
+    /// How many packets were passed over since this was asked: lost, but for a few that come late.
+    pub(super) const fn passed_over(&mut self) -> u64 {
+        std::mem::replace(&mut self.passed_over, 0)
     }
 
     /// Gives up what will not be confirmed any more.
@@ -76,22 +92,38 @@ mod tests {
     use super::*;
 
     const fn packet(sequence: u16) -> Numbered {
-        Numbered { line: 1, sequence, mark: None }
+        Numbered { line: 1, sequence, mark: None, at: MonotonicUs(7), bytes: 100 }
+    }
+
+    fn confirmed(awaited: &mut Awaited, number: u16) -> Option<Numbered> {
+        awaited.confirmed(number).map(|(packet, _)| packet)
+    }
+
+    #[test]
+    fn what_is_passed_over_is_counted_once() {
+        let mut awaited = Awaited::new(100);
+        (0..10).for_each(|at| awaited.sent(packet(at)));
+        let in_turn = |awaited: &mut Awaited, number| awaited.confirmed(number).unwrap().1;
+        assert!(in_turn(&mut awaited, 0) && in_turn(&mut awaited, 3));
+        assert_eq!((awaited.passed_over(), awaited.passed_over()), (2, 0));
+        assert!(!in_turn(&mut awaited, 3) && !in_turn(&mut awaited, 2));
+        assert!(in_turn(&mut awaited, 4));
+        assert_eq!(awaited.passed_over(), 0);
     }
 
     #[test]
     fn only_what_was_sent_lately_is_confirmed() {
         let mut awaited = Awaited::new(4);
-        assert_eq!(awaited.confirmed(0), None);
+        assert_eq!(confirmed(&mut awaited, 0), None);
         for at in 0..65_540u64 {
             assert_eq!(awaited.next(), at as u16);
             awaited.sent(packet(at as u16));
         }
         // The last four are 65,536 to 65,539.
-        assert_eq!(awaited.confirmed(0), Some(packet(0)));
-        assert_eq!(awaited.confirmed(3), Some(packet(3)));
-        assert_eq!(awaited.confirmed(4), None);
-        assert_eq!(awaited.confirmed(65_534), None);
+        assert_eq!(confirmed(&mut awaited, 0), Some(packet(0)));
+        assert_eq!(confirmed(&mut awaited, 3), Some(packet(3)));
+        assert_eq!(confirmed(&mut awaited, 4), None);
+        assert_eq!(confirmed(&mut awaited, 65_534), None);
     }
 
     #[test]
@@ -101,13 +133,13 @@ mod tests {
             awaited.sent(packet(at));
         }
         for at in 0..500 {
-            assert_eq!(awaited.confirmed(at), Some(packet(at)));
+            assert_eq!(confirmed(&mut awaited, at), Some(packet(at)));
         }
         awaited.forget();
         assert_eq!(awaited.packets.len(), 2_000 - 500 + 128);
-        assert_eq!(awaited.confirmed(371), None);
-        assert_eq!(awaited.confirmed(372), Some(packet(372)), "late");
-        assert_eq!(awaited.confirmed(1_999), Some(packet(1_999)));
+        assert_eq!(confirmed(&mut awaited, 371), None);
+        assert_eq!(confirmed(&mut awaited, 372), Some(packet(372)), "late");
+        assert_eq!(confirmed(&mut awaited, 1_999), Some(packet(1_999)));
         awaited.forget();
         assert_eq!(awaited.packets.len(), 128);
         (0..8).for_each(|_| awaited.forget());

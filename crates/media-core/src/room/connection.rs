@@ -2,10 +2,11 @@
 
 use super::awaited::Awaited;
 use super::feed::Feed;
+use crate::estimate::Estimate;
 use crate::srtp::{Role, Sealer, SrtpContext};
 use crate::token_bucket::TokenBucket;
 use crate::upstream::{self, Track, Upstream};
-use crate::{LegKey, Limits, MediaLine, NegotiatedLeg, Outbox};
+use crate::{LegKey, Limits, MediaKind, MediaLine, NegotiatedLeg, Outbox};
 use units::MonotonicUs;
 
 /// An m-line in use, beside the same of the client's [`Upstream`].
@@ -27,6 +28,8 @@ pub(super) struct Connection {
     pub(super) lines: Vec<Line>,
     pub(super) awaited: Awaited,
     pub(super) resends: TokenBucket,
+    /// What the client's path carries, where it receives video and reports on each packet.
+    pub(super) estimate: Option<Box<Estimate>>,
 }
 
 impl Connection {
@@ -46,11 +49,11 @@ impl Connection {
         let up_line =
             |spec: &MediaLine| upstream::Line { spec: *spec, track: Track::new(spec, first_epoch) };
         let up_lines = negotiated.lines.iter().map(up_line).collect();
-        let (up, mut sealer, awaited) = match before {
+        let (up, mut sealer, awaited, estimate) = match before {
             Some(before) if before.negotiated == negotiated => return Some(before),
             // An index must not be sealed twice with one key, nor a number be given twice.
             Some(before) if same_keys(&before) => {
-                (before.up.with_lines(up_lines), before.sealer, before.awaited)
+                (before.up.with_lines(up_lines), before.sealer, before.awaited, before.estimate)
             }
             Some(_) | None => {
                 let material = &negotiated.keying_material;
@@ -58,19 +61,23 @@ impl Connection {
                 match SrtpContext::new(negotiated.profile, material, Role::Server, streams) {
                     Ok(SrtpContext { opener, sealer }) => {
                         let up = Upstream::new(key.into(), opener, up_lines, limits);
-                        (up, sealer, Awaited::new(limits.awaited_packets))
+                        (up, sealer, Awaited::new(limits.awaited_packets), None)
                     }
                     Err(_) => return before,
                 }
             }
         };
+        let restrained = negotiated.lines.iter().any(|line| {
+            line.client_receives && line.codec.kind() == MediaKind::Video && line.transport_cc
+        });
         let line = |spec: &MediaLine| {
             let feed = Feed::new(spec, limits, &mut sealer);
             Line { feed, sink: None, source: None }
         };
         let lines = negotiated.lines.iter().map(line).collect();
         let resends = TokenBucket::new(limits.resend_bytes_per_s, limits.resend_burst_bytes);
-        Some(Self { key, negotiated, up, sealer, lines, awaited, resends })
+        let estimate = estimate.or_else(|| restrained.then(Box::default));
+        Some(Self { key, negotiated, up, sealer, lines, awaited, resends, estimate })
     }
 
     /// Asks the client for whatever is due: missing packets, key frames.

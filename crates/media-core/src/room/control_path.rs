@@ -36,10 +36,10 @@ impl Room {
                 }
                 Packet::ReceiverReport { blocks } => self.received(now, side, blocks.iter()),
                 Packet::TransportFeedback(feedback) => {
-                    feedback.arrivals().for_each(|(number, _)| self.confirmed(now, side, number));
-                    if let Some(to) = &mut self.connections[side.index()] {
-                        to.awaited.forget();
+                    for (number, arrived_us) in feedback.arrivals() {
+                        self.confirmed(now, side, number, arrived_us);
                     }
+                    self.restrain(now, side, out);
                 }
                 Packet::Nack { media, lost } => {
                     for sequence in lost.sequences() {
@@ -60,14 +60,30 @@ impl Room {
     }
 
     /// A client has received the packet with this transport-wide number.
-    fn confirmed(&mut self, now: MonotonicUs, side: Side, number: u16) {
+    fn confirmed(&mut self, now: MonotonicUs, side: Side, number: u16, arrived_us: i64) {
         let Some(to) = &mut self.connections[side.index()] else { return };
-        let Some(packet) = to.awaited.confirmed(number) else { return };
+        let Some((packet, in_turn)) = to.awaited.confirmed(number) else { return };
+        if let Some(estimate) = to.estimate.as_mut().filter(|_| in_turn) {
+            estimate.arrived(packet.at, arrived_us, packet.bytes.into());
+        }
         if let Some(line) = to.lines.get_mut(usize::from(packet.line)) {
             line.feed.arrived(packet.sequence, number);
         }
         if let Some(mark) = packet.mark {
             self.toward[side.index()].evidence.confirm(now, mark);
+        }
+    }
+
+    /// Tells the publisher what its listener's path carries, once that has restricted it.
+    fn restrain(&mut self, now: MonotonicUs, side: Side, out: &mut Outbox) {
+        let (Some(to), from) = pair(&mut self.connections, side) else { return };
+        to.awaited.forget();
+        let lost = to.awaited.passed_over();
+        let Some(estimate) = &mut to.estimate else { return };
+        estimate.lost(lost);
+        estimate.reported(now);
+        if let Some(from) = from {
+            from.up.tell_limit(now, estimate.limit_bps(), &mut from.sealer, out);
         }
     }
 
@@ -137,7 +153,8 @@ impl Room {
         let Connection { key, sealer, lines, awaited, resends, .. } = to;
         let line = lines.iter().position(|line| line.feed.ssrc() == media_ssrc)?;
         let feed = &mut lines[line].feed;
-        if !resends.take(now, feed.lost_bytes(now, sequence)? + HEADERS_BYTES) {
+        let payload_bytes = feed.lost_bytes(now, sequence)?;
+        if !resends.take(now, payload_bytes + HEADERS_BYTES) {
             return None;
         }
         let number = awaited.next();
@@ -153,7 +170,8 @@ impl Room {
         if how == Repetition::Wrapped {
             feed.repeated(sequence, number);
             if feed.is_numbered() {
-                awaited.sent(Numbered { line: line as u16, sequence, mark: None });
+                let (line, bytes) = (line as u16, (payload_bytes + HEADERS_BYTES) as u16);
+                awaited.sent(Numbered { line, sequence, mark: None, at: now, bytes });
             }
         }
         Some(())

@@ -86,7 +86,13 @@ fn forward(
     let mark = (!packet.repaired).then(|| direction.evidence.forward(now, ceiling, content));
     if feed.is_numbered() {
         let mark = mark.filter(|_| feed.is_confirmed_by_number());
-        awaited.sent(Numbered { line: sink as u16, sequence: place.index as u16, mark });
+        awaited.sent(Numbered {
+            line: sink as u16,
+            sequence: place.index as u16,
+            mark,
+            at: now,
+            bytes: len as u16,
+        });
     }
     feed.sent(now, place, number, media, mark.filter(|_| !feed.is_confirmed_by_number()));
     direction.packets += 1;

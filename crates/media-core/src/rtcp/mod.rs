@@ -8,7 +8,7 @@ mod write;
 pub(crate) use read::{Packet, packets};
 pub(crate) use report::ReportBlock;
 pub(crate) use transport_feedback::{Arrival, write_transport_feedback};
-pub(crate) use write::{nack, pli, receiver_report, sender_report};
+pub(crate) use write::{nack, pli, receiver_report, remb, sender_report};
 
 /// Packet types (RFC 3550 section 12.1, RFC 4585 section 6.1).
 mod kind {
@@ -20,12 +20,15 @@ mod kind {
 }
 
 /// Formats of feedback: NACK (RFC 4585), transport-wide congestion control
-/// (draft-holmer-rmcat-transport-wide-cc-extensions-01), PLI (RFC 4585), FIR (RFC 5104).
+/// (draft-holmer-rmcat-transport-wide-cc-extensions-01), PLI (RFC 4585), FIR (RFC 5104), REMB
+/// (draft-alvestrand-rmcat-remb-03).
 mod format {
     pub(super) const NACK: u8 = 1;
     pub(super) const TRANSPORT_WIDE: u8 = 15;
     pub(super) const PLI: u8 = 1;
     pub(super) const FIR: u8 = 4;
+    /// Messages of applications: REMB is one.
+    pub(super) const APPLICATION: u8 = 15;
 }
 
 /// The big-endian word at `at`.

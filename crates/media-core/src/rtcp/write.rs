@@ -76,3 +76,39 @@ pub(crate) fn nack(bytes: &mut Vec<u8>, sender: u32, media: u32, lost: &[u16]) {
 pub(crate) fn pli(bytes: &mut Vec<u8>, sender: u32, media: u32) {
     packet(bytes, format::PLI, kind::PAYLOAD_FEEDBACK, |bytes| words(bytes, &[sender, media]));
 }
+
+/// SSRCs that one limit is told for.
+const LIMITED_MAX: usize = 255;
+
+/// Appends a receiver-estimated maximum bitrate: that `ssrcs` together should send at most so much
+/// (draft-alvestrand-rmcat-remb-03 section 2.2). It is rounded down to 18 significant bits.
+pub(crate) fn remb(bytes: &mut Vec<u8>, sender: u32, bits_per_s: u64, ssrcs: &[u32]) {
+    let ssrcs = &ssrcs[..ssrcs.len().min(LIMITED_MAX)];
+    let exponent = (u64::BITS - bits_per_s.leading_zeros()).saturating_sub(18);
+    let mantissa = (bits_per_s >> exponent) as u32;
+    packet(bytes, format::APPLICATION, kind::PAYLOAD_FEEDBACK, |bytes| {
+        words(bytes, &[sender, 0, u32::from_be_bytes(*b"REMB")]);
+        words(bytes, &[(ssrcs.len() as u32) << 24 | exponent << 18 | mantissa]);
+        words(bytes, ssrcs);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_written_as_the_draft_has_it() {
+        for (bits_per_s, exponent, mantissa) in
+            [(0, 0, 0), (262_143, 0, 262_143), (262_144, 1, 131_072), (2_500_001, 4, 156_250)]
+        {
+            let mut bytes = Vec::new();
+            remb(&mut bytes, 7, bits_per_s, &[8, 9]);
+            assert_eq!(&bytes[..4], [0x8f, 206, 0, 6]);
+            assert_eq!(&bytes[4..16], b"\0\0\0\x07\0\0\0\0REMB");
+            let word = u32::from_be_bytes(bytes[16..20].try_into().unwrap());
+            assert_eq!((word >> 24, word >> 18 & 63, word & 0x3_ffff), (2, exponent, mantissa));
+            assert_eq!(&bytes[20..], b"\0\0\0\x08\0\0\0\x09");
+        }
+    }
+}

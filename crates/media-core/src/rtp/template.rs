@@ -113,6 +113,7 @@ mod tests {
             client_sends: true,
             client_receives: true,
             transport_cc: true,
+            remb: true,
         }
     }
 

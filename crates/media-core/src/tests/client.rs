@@ -62,6 +62,7 @@ pub(super) fn negotiated(seed: u8) -> NegotiatedLeg {
         client_sends: true,
         client_receives: true,
         transport_cc: true,
+        remb: true,
     };
     NegotiatedLeg {
         profile: SrtpProfile::AeadAes256Gcm,
@@ -188,9 +189,19 @@ impl Client {
         for received in std::mem::take(&mut self.inbox) {
             let Received::Rtcp(bytes) = received else { continue };
             said.extend(rtcp::packets(&bytes).unwrap().map(|packet| describe(&packet)));
+            said.extend(limit(&bytes));
         }
         said
     }
+}
+
+/// The limit that a REMB tells, in kbit/s.
+fn limit(bytes: &[u8]) -> Option<String> {
+    let at = bytes.windows(4).position(|word| word == b"REMB")?;
+    let word = u32::from_be_bytes(bytes[at + 4..at + 8].try_into().unwrap());
+    let ssrc = u32::from_be_bytes(bytes[at + 8..at + 12].try_into().unwrap());
+    let bits_per_s = u64::from(word & 0x3_ffff) << (word >> 18 & 63);
+    Some(format!("limit {ssrc:x} {}", bits_per_s / 1_000))
 }
 
 fn describe(packet: &rtcp::Packet<'_>) -> String {

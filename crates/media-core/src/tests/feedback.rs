@@ -4,6 +4,7 @@ use super::call::Call;
 use super::client::{VIDEO, negotiated, unnumbered};
 use crate::rtcp;
 use crate::*;
+use units::MonotonicUs;
 
 const KEY: &[u8] = &[0x10, 0x00, 1, 2, 3];
 
@@ -95,4 +96,43 @@ fn the_last_packet_is_repeated_on_time_though_nothing_else_happens() {
     call.pass(1);
     assert_eq!(call.fan.raw.len(), 3);
     assert_eq!(call.fan.raw[1], call.fan.raw[2]);
+}
+
+/// The host sends 1.6 Mbit/s of video for a time; the fan's path carries less, or all of it. What
+/// limits the host is told, in kbit/s.
+fn watch(call: &mut Call, from: u16, seconds: u16, carries_bps: Option<u64>) -> Vec<u64> {
+    let mut told = Vec::new();
+    let mut free_at_us = 0;
+    let delta = [&[0x10_u8, 0x01][..], &[7; 1_000]].concat();
+    for report in 0..seconds * 10 {
+        let mut arrivals = Vec::new();
+        for packet in 0..20 {
+            let sequence = from + report * 20 + packet;
+            call.video(sequence, &delta);
+            let takes_us = carries_bps.map_or(0, |bps| 8_000_000_000 / bps);
+            free_at_us = free_at_us.max(call.now_us) + takes_us;
+            arrivals.push((u64::from(sequence), MonotonicUs(free_at_us)));
+            call.pass(5);
+        }
+        call.fan.packets();
+        call.control(Side::Fan, |bytes| {
+            rtcp::write_transport_feedback(bytes, (1, 2), 0, arrivals[0].0, &arrivals);
+        });
+        let reports = call.host.reports();
+        let limits = reports.iter().filter_map(|report| report.strip_prefix("limit b0 "));
+        told.extend(limits.map(|limit| limit.parse::<u64>().unwrap()));
+    }
+    told
+}
+
+#[test]
+fn a_publisher_is_told_what_its_listeners_path_carries_once_it_is_full() {
+    let mut call = Call::new(60_000);
+    assert_eq!(watch(&mut call, 0, 5, None), []);
+    let told = watch(&mut call, 1_000, 5, Some(800_000));
+    assert!((300..800).contains(told.last().unwrap()), "{told:?}");
+    // Whoever listens on another path is not held back by this one.
+    call.rejoin(Side::Fan, negotiated(3));
+    let told = watch(&mut call, 2_000, 2, None);
+    assert_eq!(told, [999_997], "no limit, told once");
 }

@@ -13,11 +13,21 @@ use crate::srtp::{Opener, Sealer};
 use crate::token_bucket::TokenBucket;
 use crate::{Limits, MediaLine, Outbox, Refused, rtcp};
 use arrivals::Arrivals;
-use units::MonotonicUs;
+use units::{ElapsedMs, MonotonicUs};
 
 /// What a datagram weighs besides its bytes: headers of IP and UDP, and about as much work as it
 /// takes to open it.
 const DATAGRAM_BYTES: usize = 64;
+
+/// How often a limit is told that has not become less: what was told may be lost, and what grows
+/// is not urgent.
+const TOLD_EVERY: ElapsedMs = ElapsedMs(1_000);
+
+/// By what part a limit must be less to be told at once.
+const LESS_BY_NTH: u64 = 32;
+
+/// What is told when there is no limit any more, in bit/s: more than anybody sends.
+const UNLIMITED_BPS: u64 = 1_000_000_000;
 
 /// An m-line, as far as the client sends on it.
 #[derive(Debug)]
@@ -40,6 +50,7 @@ pub(crate) struct Upstream {
     /// SSRCs that a track was sent from before. As many as the opener admits, at most.
     retired: Vec<u32>,
     arrivals: Arrivals,
+    told_limit: Option<(u64, MonotonicUs)>,
 }
 
 impl Upstream {
@@ -47,7 +58,7 @@ impl Upstream {
     pub(crate) fn new(address: Address, opener: Opener, lines: Vec<Line>, limits: &Limits) -> Self {
         let control = TokenBucket::new(limits.control_bytes_per_s, limits.control_burst_bytes);
         let (retired, arrivals) = (Vec::new(), Arrivals::default());
-        Self { address, opener, control, ready: false, lines, retired, arrivals }
+        Self { address, opener, control, ready: false, lines, retired, arrivals, told_limit: None }
     }
 
     /// Opens an SRTP packet in place; returns the length of the RTP packet in it. One that is of no
@@ -204,6 +215,39 @@ impl Upstream {
         out.send(self.address, |bytes| {
             let start = bytes.len();
             rtcp::receiver_report(bytes, ours, &blocks);
+            sealer.seal_rtcp(bytes, start).ok()
+        });
+    }
+
+    /// Tells the client to send at most so much, in bit/s, where the way to whoever hears it carries
+    /// no more: at once if it is less than before, else once a second, since reports get lost.
+    pub(crate) fn tell_limit(
+        &mut self,
+        now: MonotonicUs,
+        limit_bps: Option<u64>,
+        sealer: &mut Sealer,
+        out: &mut Outbox,
+    ) {
+        let due = match (self.told_limit, limit_bps) {
+            (None, None) => false,
+            (None, Some(_)) | (Some(_), None) => true,
+            (Some((told, at)), Some(limit)) => {
+                limit < told - told / LESS_BY_NTH || now >= at + TOLD_EVERY
+            }
+        };
+        if !due {
+            return;
+        }
+        let heeds = self.lines.iter().filter(|line| line.spec.remb);
+        let ssrcs: Vec<u32> = heeds.filter_map(|line| line.track.live_ssrc()).collect();
+        if ssrcs.is_empty() {
+            return;
+        }
+        self.told_limit = limit_bps.map(|limit| (limit, now));
+        let ours = self.reporter();
+        out.send(self.address, |bytes| {
+            let start = bytes.len();
+            rtcp::remb(bytes, ours, limit_bps.unwrap_or(UNLIMITED_BPS), &ssrcs);
             sealer.seal_rtcp(bytes, start).ok()
         });
     }

@@ -87,6 +87,8 @@ pub(crate) struct Meter {
     /// The plan with the dearer prices that are being written down: what limits go by.
     ahead: Option<Plan>,
     pending: Option<Pending>,
+    /// A price that waits until the relay has said how far the call is.
+    wanted: Option<Rates>,
     pub(crate) evidence: Evidence,
     /// The store's word.
     charged: Coins,
@@ -127,6 +129,7 @@ impl Meter {
             terms,
             ahead: None,
             pending: None,
+            wanted: None,
             evidence: Evidence::starting(now, picture),
             charged: Coins::ZERO,
             sent_at: now,
@@ -176,8 +179,11 @@ impl Meter {
     }
 
     /// The relay carries it: it is not over.
-    pub(crate) const fn is_carried(&mut self) {
+    pub(crate) fn is_carried(&mut self) {
         self.adopted_at = None;
+        if let Some(rates) = self.wanted.take() {
+            self.change(rates);
+        }
     }
 
     pub(crate) const fn no_more_reports(&mut self) {
@@ -421,6 +427,11 @@ impl Meter {
     /// A new price is wanted. Nothing while another one is being written down.
     pub(crate) fn change(&mut self, rates: Rates) {
         if self.pending.is_some() || !self.is_running() || self.plan.rates() == rates {
+            return;
+        }
+        // What was carried while no meter was there must not be priced anew.
+        if self.adopted_at.is_some() {
+            self.wanted = Some(rates);
             return;
         }
         let at = self.evidence.provable();

@@ -4,7 +4,7 @@ use crate::messages::SHARED;
 use crate::naive::{Weather, World, coins, settings};
 use crate::{AT, call, credit, ended, fan, open, proven};
 use billing_core::{EndReason, Input, Notice, Output, Proven, Refusal};
-use units::{ElapsedMs, MonotonicMs, Rate, Shard};
+use units::{ElapsedMs, MonotonicMs, Rate, Rates, Shard};
 
 /// A meter of several, with a call at 6.00 a minute of a fan with 2.00.
 fn running() -> World {
@@ -52,6 +52,23 @@ fn who_takes_over_goes_on_where_the_other_stopped() {
     let evidence = &world.store.calls[&call(0)].evidence;
     assert!(evidence.len() > before + 2);
     assert_eq!(evidence.last().unwrap().counted.to_fan.proven, ElapsedMs(15_500));
+}
+
+#[test]
+fn a_change_of_price_after_a_takeover_begins_where_the_call_is_by_then() {
+    let mut world = running();
+    report(&mut world, (1..=12).map(|s| s * 1_000));
+    world.restart(settings(ElapsedMs::ZERO, SHARED));
+    let rates = Rates::flat("3.00".parse().unwrap());
+    let changed = |said: &Output| match said {
+        Output::Changed { from, .. } => Some(*from),
+        _ => None,
+    };
+    let mut heard = world.feed(Input::ChangeAsked { call: call(0), rates });
+    heard.extend(world.pass(ElapsedMs(1_500)));
+    assert_eq!(heard.iter().find_map(changed), None, "nobody knows how far the call is");
+    let heard = report(&mut world, [14_000, 15_000]);
+    assert_eq!(heard.iter().find_map(changed), Some(ElapsedMs(17_000)));
 }
 
 #[test]

@@ -60,9 +60,8 @@ fn a_change_of_price_after_a_takeover_begins_where_the_call_is_by_then() {
     report(&mut world, (1..=12).map(|s| s * 1_000));
     world.restart(settings(ElapsedMs::ZERO, SHARED));
     let rates = Rates::flat("3.00".parse().unwrap());
-    let changed = |said: &Output| match said {
-        Output::Changed { from, .. } => Some(*from),
-        _ => None,
+    let changed = |said: &Output| {
+        if let Output::Changed { from, .. } = said { Some(*from) } else { None }
     };
     let mut heard = world.feed(Input::ChangeAsked { call: call(0), rates });
     heard.extend(world.pass(ElapsedMs(1_500)));

@@ -3,16 +3,20 @@
 use crate::rtcp::{Arrival, write_transport_feedback};
 use units::{ElapsedMs, MonotonicUs};
 
-/// How often arrivals are reported. Seldom slows the client's bandwidth estimate; more often costs
-/// a datagram each.
-const REPORT_EVERY: ElapsedMs = ElapsedMs(50);
+/// How often arrivals are reported to who sends video, and to who sends only sound, of which there
+/// is little to estimate. Seldom slows the client's estimate; more often costs a datagram each.
+///
+/// Reports are due at multiples of it, for all clients at once: a worker wakes once for all.
+const VIDEO_EVERY: ElapsedMs = ElapsedMs(50);
+const AUDIO_EVERY: ElapsedMs = ElapsedMs(100);
 
 /// Arrivals that may wait for a report: at 50 ms this is 10,000 packets a second.
 const WAITING_MAX: usize = 512;
 
 /// Arrivals that wait to be reported.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Arrivals {
+    every_us: u64,
     highest: Option<u64>,
     /// The first number that no report has covered yet.
     unreported: u64,
@@ -22,6 +26,23 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
+    /// Of a client that sends video, or only sound.
+    pub(crate) const fn new(video: bool) -> Self {
+        Self {
+            every_us: every_us(video),
+            highest: None,
+            unreported: 0,
+            waiting: Vec::new(),
+            due: None,
+            reports: 0,
+        }
+    }
+
+    /// What it sends from now on.
+    pub(crate) const fn sends(&mut self, video: bool) {
+        self.every_us = every_us(video);
+    }
+
     /// Notes that the packet with this transport-wide number has arrived.
     pub(crate) fn note(&mut self, now: MonotonicUs, number: u16) {
         let number = match self.highest {
@@ -41,7 +62,7 @@ impl Arrivals {
         self.highest = self.highest.max(Some(number));
         if self.waiting.len() < WAITING_MAX {
             self.waiting.push((number, now));
-            self.due.get_or_insert(now + REPORT_EVERY);
+            self.due.get_or_insert(MonotonicUs((now.0 / self.every_us + 1) * self.every_us));
         }
     }
 
@@ -67,6 +88,10 @@ impl Arrivals {
     }
 }
 
+const fn every_us(video: bool) -> u64 {
+    1_000 * if video { VIDEO_EVERY.0 } else { AUDIO_EVERY.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,8 +110,24 @@ mod tests {
     }
 
     #[test]
+    fn reports_to_all_are_due_at_once() {
+        for (video, at, due) in [
+            (true, 1_000_000, 1_050_000),
+            (true, 1_049_999, 1_050_000),
+            (true, 1_050_000, 1_100_000),
+            (false, 1_050_000, 1_100_000),
+            (false, 1_000_000, 1_100_000),
+        ] {
+            let mut arrivals = Arrivals::new(video);
+            arrivals.note(MonotonicUs(at), 1);
+            arrivals.note(MonotonicUs(at + 60_000), 2);
+            assert_eq!(arrivals.due(), Some(MonotonicUs(due)), "{video} {at}");
+        }
+    }
+
+    #[test]
     fn arrivals_are_told_once_in_order() {
-        let mut arrivals = Arrivals::default();
+        let mut arrivals = Arrivals::new(true);
         assert_eq!(arrivals.due(), None);
         for number in [65_534, 0, 65_535, 3, 0] {
             arrivals.note(MonotonicUs(1_000_000), number);
@@ -100,7 +141,7 @@ mod tests {
 
     #[test]
     fn jumps_and_floods_are_bounded() {
-        let mut arrivals = Arrivals::default();
+        let mut arrivals = Arrivals::new(true);
         for number in 0..5_000u16 {
             arrivals.note(MonotonicUs(0), number.wrapping_mul(20_011));
         }

@@ -11,7 +11,7 @@ use crate::outbox::Address;
 use crate::rtp::Header;
 use crate::srtp::{Opener, Sealer};
 use crate::token_bucket::TokenBucket;
-use crate::{Limits, MediaLine, Outbox, Refused, rtcp};
+use crate::{Limits, MediaKind, MediaLine, Outbox, Refused, rtcp};
 use arrivals::Arrivals;
 use units::{ElapsedMs, MonotonicUs};
 
@@ -53,11 +53,16 @@ pub(crate) struct Upstream {
     told_limit: Option<(u64, MonotonicUs)>,
 }
 
+fn sends_video(lines: &[Line]) -> bool {
+    let video = |line: &Line| line.spec.codec.kind() == MediaKind::Video && line.spec.client_sends;
+    lines.iter().any(video)
+}
+
 impl Upstream {
     /// The way of a client that nothing has come from yet.
     pub(crate) fn new(address: Address, opener: Opener, lines: Vec<Line>, limits: &Limits) -> Self {
         let control = TokenBucket::new(limits.control_bytes_per_s, limits.control_burst_bytes);
-        let (retired, arrivals) = (Vec::new(), Arrivals::default());
+        let (retired, arrivals) = (Vec::new(), Arrivals::new(sends_video(&lines)));
         Self { address, opener, control, ready: false, lines, retired, arrivals, told_limit: None }
     }
 
@@ -86,7 +91,9 @@ impl Upstream {
 
     /// The same client's way, over other lines.
     pub(crate) fn with_lines(self, lines: Vec<Line>) -> Self {
-        Self { lines, ..self }
+        let mut next = Self { lines, ..self };
+        next.arrivals.sends(sends_video(&next.lines));
+        next
     }
 
     /// Takes in an opened RTP packet: notes its arrival, and finds its track.

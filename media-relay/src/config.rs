@@ -21,8 +21,8 @@ pub struct Config {
     /// of `listen`, which then must not be the unspecified one.
     pub announce: Vec<IpAddr>,
     /// Most connections at once: two per call, one per member of a room of many, and one more for
-    /// each that is being replaced. About 100 KB each, and up to 0.6 MB of repeatable packets where the client sends video. Each
-    /// worker has an equal part of them, rounded up.
+    /// each that is being replaced. About 50 KB each, and up to 0.6 MB of video that does not get
+    /// through to a client. Each worker has an equal part of them, rounded up.
     pub legs_max: usize,
     /// How long an answered offer may take to be connected, in ms. Less fails slow networks; more
     /// keeps abandoned joins.

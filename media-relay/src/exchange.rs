@@ -4,26 +4,20 @@
 //! told is collected until [`Exchange::flush`]. A panic while one call is being served ends that
 //! call or room alone ([`Exchange::contain`]).
 
-use crate::dtls::{DtlsServer, Identity};
+use crate::dtls::Identity;
 use crate::fresh::Fresh;
 use crate::gatherings::Gatherings;
-use crate::ice::IceLite;
 use crate::leg::{Leg, LegEnd, News, Outgoing};
 use crate::legs::{LegId, Legs};
 use crate::metrics::Dropped;
 use crate::place::{Place, Served};
 use crate::room::Room;
-use crate::sdp::{self, Agreement, Offer, Streams, Use};
 use crate::translate::{self, Told};
 use foldhash::fast::RandomState;
 use is::stun::StunMessage;
-use media_core::{
-    Address, Codec, Event, Forwarder, Input, LegKey, Limits, NegotiatedLeg, Outbox, Side,
-};
+use media_core::{Address, Event, Forwarder, Input, LegKey, Limits, NegotiatedLeg, Outbox, Side};
 use protocol::client::Party;
-use protocol::service::{
-    GroupEvent, MediaReport, OfferRefusal, RelayCommand, RelayEvent, RelayLimit,
-};
+use protocol::service::{GroupEvent, MediaReport, RelayCommand, RelayEvent, RelayLimit};
 use service_kit::Clock;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -35,6 +29,7 @@ use units::{CallId, ElapsedMs, MonotonicUs};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod groups;
+mod offers;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -227,112 +222,6 @@ impl Exchange {
             room.insert(Room::default());
             self.forward(now, Input::OpenRoom { call, funded });
         }
-    }
-
-    fn admit(
-        &mut self,
-        now: MonotonicUs,
-        key: LegKey,
-        offer: &str,
-        fresh: Fresh,
-    ) -> Result<String, OfferRefusal> {
-        let room = self.rooms.get(&key.call).filter(|room| !room.closing);
-        let room = room.ok_or(OfferRefusal::NoRoom)?;
-        let peer = room.seat(key.side.other()).latest().and_then(|id| self.legs.get(id));
-        let peer_video = peer.and_then(Leg::video);
-        let offer = Offer::read(offer, Use::Pair).map_err(|lack| translate::refusal(&lack))?;
-        // What this client hears and sees is the other side.
-        let stream = Streams::One(match key.side.other() {
-            Side::Fan => "fan",
-            Side::Host => "host",
-        });
-        if let Some(id) = self.legs.of_session(room.seat(key.side).legs(), &offer.session) {
-            let agreement = self.agree_again(id, &offer, peer_video, &fresh)?;
-            let (answer, changed) = self.renegotiate(id, &agreement, fresh, stream);
-            if let Some(negotiated) = changed {
-                self.forward(now, Input::Join { leg: key, negotiated });
-            }
-            return Ok(answer);
-        }
-        let abandoned = room.seat(key.side).joining;
-        if self.legs.len() - usize::from(abandoned.is_some()) >= self.terms.legs_max {
-            return Err(OfferRefusal::Full);
-        }
-        let agreement = sdp::agree(&offer, peer_video, &[], fresh.ssrcs)
-            .map_err(|lack| translate::refusal(&lack))?;
-        let (id, answer) = self.expect(now, Place::Call(key), &agreement, fresh, stream)?;
-        if let Some(abandoned) = abandoned {
-            self.legs.remove(abandoned);
-        }
-        if let Some(room) = self.rooms.get_mut(&key.call) {
-            room.seat_mut(key.side).joining = Some(id);
-        }
-        Ok(answer)
-    }
-
-    /// Makes the leg by which a client will connect, and our answer.
-    fn expect(
-        &mut self,
-        now: MonotonicUs,
-        place: Place,
-        agreement: &Agreement,
-        fresh: Fresh,
-        streams: Streams<'_>,
-    ) -> Result<(LegId, String), OfferRefusal> {
-        let Agreement { ufrag, session, sections: _ } = agreement;
-        let (instant, fingerprint) = (self.terms.clock.instant_at(now), &session.fingerprint);
-        let dtls =
-            DtlsServer::new(&self.terms.identity, fingerprint.clone(), instant).map_err(|end| {
-                error!(%end, "DTLS can't start");
-                OfferRefusal::Full
-            })?;
-        let ice = IceLite::new(fresh.credentials, ufrag.clone());
-        let deadline = now + self.terms.join_timeout;
-        let leg = Leg::new(place, (ice, dtls), agreement, fresh.session_id, deadline);
-        let answer = self.answer(&leg, agreement, streams);
-        Ok((self.legs.insert(leg, &self.terms.clock), answer))
-    }
-
-    /// Agrees on a later offer of a peer connection that a leg is the connection to.
-    fn agree_again(
-        &self,
-        id: LegId,
-        offer: &Offer<'_>,
-        peer_video: Option<Codec>,
-        fresh: &Fresh,
-    ) -> Result<Agreement, OfferRefusal> {
-        let leg = self.legs.get(id).ok_or(OfferRefusal::NoRoom)?;
-        let video = peer_video.or(leg.video());
-        sdp::agree(offer, video, leg.lines(), fresh.ssrcs).map_err(|lack| translate::refusal(&lack))
-    }
-
-    /// Takes a later offer in, without a new handshake (RFC 8842 section 4): other m-lines, or a
-    /// restart of ICE. Returns our answer, and what the packet path is to know if it changes.
-    fn renegotiate(
-        &mut self,
-        id: LegId,
-        agreement: &Agreement,
-        fresh: Fresh,
-        streams: Streams<'_>,
-    ) -> (String, Option<NegotiatedLeg>) {
-        if self.legs.get(id).is_some_and(|leg| leg.ice().is_restarted_by(&agreement.ufrag)) {
-            self.legs.restart(id, fresh.credentials, agreement.ufrag.clone());
-        }
-        let changed = self.legs.get_mut(id).and_then(|leg| leg.renegotiate(agreement));
-        let answer = self.legs.get(id).map(|leg| self.answer(leg, agreement, streams));
-        (answer.unwrap_or_default(), changed)
-    }
-
-    fn answer(&self, leg: &Leg, agreement: &Agreement, streams: Streams<'_>) -> String {
-        let local = sdp::Local {
-            session: leg.answered(),
-            ufrag: &leg.ice().local().ufrag,
-            pwd: &leg.ice().local().pwd,
-            fingerprint: self.terms.identity.fingerprint(),
-            candidates: &self.terms.candidates,
-            streams,
-        };
-        sdp::answer(agreement, &local)
     }
 
     fn close(&mut self, now: MonotonicUs, call: CallId) {

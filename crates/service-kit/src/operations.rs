@@ -14,8 +14,9 @@ use prometheus::{Registry, TextEncoder};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// Whether the process can do its work: it is ready when each of its conditions holds. Clones are
@@ -23,8 +24,10 @@ use tracing::{info, warn};
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     /// By name: why the condition does not hold.
-    reasons: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
+    reasons: Arc<watch::Sender<Reasons>>,
 }
+
+type Reasons = BTreeMap<&'static str, Option<String>>;
 
 /// One thing that must hold for the process to be ready. Clones are the same condition.
 #[derive(Clone, Debug)]
@@ -38,7 +41,7 @@ impl Readiness {
     /// "not yet". A name that was given before names the same condition.
     #[must_use]
     pub fn condition(&self, name: &'static str) -> Condition {
-        self.change(|reasons| {
+        self.reasons.send_modify(|reasons| {
             reasons.entry(name).or_insert_with(|| Some("not yet".to_owned()));
         });
         Condition { name, readiness: self.clone() }
@@ -47,19 +50,17 @@ impl Readiness {
     /// Each condition that does not hold, as "name: reason". Empty: the process is ready.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
-        self.change(|reasons| {
-            let told = |(name, reason): (&&str, &Option<String>)| {
-                reason.as_ref().map(|reason| format!("{name}: {reason}"))
-            };
-            reasons.iter().filter_map(told).collect()
-        })
+        let told = |(name, reason): (&&str, &Option<String>)| {
+            reason.as_ref().map(|reason| format!("{name}: {reason}"))
+        };
+        self.reasons.borrow().iter().filter_map(told).collect()
     }
 
-    fn change<T>(
-        &self,
-        change: impl FnOnce(&mut BTreeMap<&'static str, Option<String>>) -> T,
-    ) -> T {
-        change(&mut self.reasons.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Waits until the process is ready.
+    pub async fn reached(&self) {
+        let ready = |reasons: &Reasons| reasons.values().all(Option::is_none);
+        // The sender is ours and lives as long as we wait.
+        let _ = self.reasons.subscribe().wait_for(ready).await;
     }
 }
 
@@ -75,10 +76,9 @@ impl Condition {
     }
 
     fn set(&self, reason: Option<String>) {
-        let changed = self.readiness.change(|reasons| {
-            let changed = reasons.get(self.name).is_none_or(|before| *before != reason);
-            reasons.insert(self.name, reason.clone());
-            changed
+        let changed = self.readiness.reasons.send_if_modified(|reasons| {
+            let before = reasons.insert(self.name, reason.clone());
+            before.is_none_or(|before| before != reason)
         });
         match reason {
             Some(reason) if changed => warn!(condition = self.name, %reason, "not ready"),

@@ -6,9 +6,9 @@ use crate::gatherings::{Gathering, Line, Member};
 use crate::leg::Leg;
 use crate::legs::LegId;
 use crate::place::{Place, Served};
-use crate::sdp::{self, Offer, Streams, Unsupported, Use};
+use crate::sdp::{self, Offer, Streams, Use};
 use crate::translate::{self, Told};
-use media_core::{Address, Codec, GroupError, GroupLeg, MediaLine, Mid, NegotiatedLeg};
+use media_core::{Address, GroupError, GroupLeg, Mid, NegotiatedLeg};
 use protocol::service::{GroupCommand, GroupEvent, GroupLine, OfferRefusal, RelayEvent};
 use tracing::error;
 use units::{GroupId, MemberId, MonotonicUs};
@@ -185,7 +185,11 @@ impl Exchange {
         let known = gathering.members.get(&member);
         let legs = known.iter().flat_map(|known| known.seat.legs());
         if let Some(id) = self.legs.of_session(legs, &offer.session) {
-            return self.renegotiate_member(id, &offer, gathering.video, fresh);
+            // Slots are negotiated once.
+            let offer = (&offer, gathering.video);
+            let (agreement, answer, _) =
+                self.renegotiate(id, offer, fresh, Streams::Slots, false)?;
+            return Ok((answer, agreement.media().map(translate::group_line).collect()));
         }
         let abandoned = known.and_then(|known| known.seat.joining);
         if self.legs.len() - usize::from(abandoned.is_some()) >= self.terms.legs_max {
@@ -204,24 +208,6 @@ impl Exchange {
         }
         self.gatherings.recount(now, group);
         Ok((answer, agreement.media().map(translate::group_line).collect()))
-    }
-
-    /// Answers a later offer of a member's peer connection. Its m-lines stay as they are: slots are
-    /// negotiated once.
-    fn renegotiate_member(
-        &mut self,
-        id: LegId,
-        offer: &Offer<'_>,
-        video: Option<Codec>,
-        fresh: Fresh,
-    ) -> Result<(String, Vec<GroupLine>), OfferRefusal> {
-        let agreement = self.agree_again(id, offer, video, &fresh)?;
-        let lines: Vec<MediaLine> = agreement.media().copied().collect();
-        if self.legs.get(id).is_none_or(|leg| leg.lines() != lines) {
-            return Err(translate::refusal(&Unsupported::SameLines));
-        }
-        let (answer, _) = self.renegotiate(id, &agreement, fresh, Streams::Slots);
-        Ok((answer, lines.iter().map(translate::group_line).collect()))
     }
 
     fn leave_group(&mut self, now: MonotonicUs, group: GroupId, member: MemberId) {

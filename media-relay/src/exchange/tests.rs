@@ -7,6 +7,7 @@ use crate::sdp::Ssrcs;
 use dimpl::certificate::generate_self_signed_certificate;
 use dimpl::{Config, Dtls, Output};
 use is::stun::TransId;
+use protocol::service::OfferRefusal;
 
 const OFFER: &str = include_str!("../sdp/offers/chromium_156.sdp");
 const OFFERED_HASH: &str = "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:\

@@ -86,7 +86,7 @@ impl Process {
     }
 
     async fn is_ready(&self) {
-        until(|| self.readiness.reasons().is_empty()).await;
+        timeout(PATIENCE, self.readiness.reached()).await.unwrap();
     }
 }
 

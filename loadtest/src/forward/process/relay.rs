@@ -22,9 +22,6 @@ const READY_LINE: &str = "relaying media on ";
 /// How long the relay may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// How often to look whether it has come in.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
 /// A running relay.
 pub(super) struct Relay {
     running: Running,
@@ -75,13 +72,8 @@ impl Relay {
         let arguments = ["--role", "media-relay"];
         let running = Running::start(folder, &config, &arguments, READY_LINE).await?;
         // What is said before it has come in would be said to nobody.
-        let come_in = async {
-            while !readiness.reasons().is_empty() {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
         let late = |_| ProcessError::NoAnswer(readiness.reasons().join(", "));
-        timeout(ANSWER_WITHIN, come_in).await.map_err(late)?;
+        timeout(ANSWER_WITHIN, readiness.reached()).await.map_err(late)?;
         Ok(Self { running, link, network, waiting: Vec::new() })
     }
 
